@@ -1,0 +1,1 @@
+"""What every party of the fleet agrees on: formats, rules of trust, names. Pure; does no I/O."""

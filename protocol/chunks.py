@@ -1,0 +1,163 @@
+"""Cutting a module into chunks, and the index that lists them.
+
+Chunks end where tensors end, so that a release which changes one layer shares all other chunks
+with its predecessor. Everything is named by its SHA-256 and is checked before it is stored.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from protocol.documents import Chunk, GoldenCase, IndexPage
+from protocol.errors import RefusedError
+
+CHUNK_LIMIT = {"mcu": 4096}
+"""Largest chunk or index page of a target, bytes; other targets have `DEFAULT_LIMIT`."""
+DEFAULT_LIMIT = 32768
+MERGE_BELOW = 1024
+MAX_CHUNKS = 65536
+MAX_PAGES = 4096
+
+
+class BadIndexError(RefusedError):
+    """An index that is endless, inconsistent, or not what the manifest says."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """All pages of a target's index, read as one."""
+
+    chunks: tuple[Chunk, ...]
+    golden: tuple[GoldenCase, ...]
+    trace: tuple[bytes, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the module the chunks make."""
+        return sum(chunk.length for chunk in self.chunks)
+
+
+def sha256(data: bytes) -> bytes:
+    """SHA-256 of `data`."""
+    return hashlib.sha256(data).digest()
+
+
+def limit(target: str) -> int:
+    """Largest chunk of a target, bytes."""
+    return CHUNK_LIMIT.get(target, DEFAULT_LIMIT)
+
+
+def cut(data: bytes, boundaries: Iterable[int], most: int) -> list[bytes]:
+    """Cut `data` at `boundaries` into pieces of at most `most` bytes.
+
+    Pieces under `MERGE_BELOW` are merged with what follows as long as the result fits; longer
+    stretches between two boundaries are cut every `most` bytes from their beginning.
+
+    Args:
+        data: The module.
+        boundaries: Offsets, ascending or not, where a tensor ends and the next begins.
+        most: Largest piece, bytes.
+    """
+    ends = sorted({b for b in boundaries if 0 < b < len(data)} | {len(data)})
+    pieces: list[bytes] = []
+    start = 0
+    for position, end in enumerate(ends):
+        follows = ends[position + 1] if position + 1 < len(ends) else None
+        while end - start > most:
+            pieces.append(data[start : start + most])
+            start += most
+        small = end - start < MERGE_BELOW
+        if small and follows is not None and follows - start <= most:
+            continue
+        if end > start:
+            pieces.append(data[start:end])
+            start = end
+    return pieces
+
+
+def build_index(
+    pieces: Sequence[bytes], golden: Sequence[GoldenCase], trace: Sequence[bytes], most: int
+) -> list[bytes]:
+    """Encode the index as pages of at most `most` bytes, first page first.
+
+    Each page names the next by digest, so that the first page's digest stands for all.
+    """
+    pages: list[IndexPage] = [IndexPage()]
+    reserve = most - 64
+
+    def add(field: str, item: object) -> None:
+        page = pages[-1]
+        grown = page.model_copy(update={field: (*getattr(page, field), item)})
+        if len(grown.encode()) > reserve:
+            grown = IndexPage.model_validate({field: (item,)})
+            pages.append(grown)
+        pages[-1] = grown
+
+    for piece in pieces:
+        add("chunks", Chunk(digest=sha256(piece), length=len(piece)))
+    for case in golden:
+        add("golden", case)
+    for digest in trace:
+        add("trace", digest)
+    encoded: list[bytes] = []
+    following: bytes | None = None
+    for page in reversed(pages):
+        data = page.model_copy(update={"next": following}).encode()
+        following = sha256(data)
+        encoded.append(data)
+    return encoded[::-1]
+
+
+def read_index(first: bytes, fetch: Callable[[bytes], bytes], target: str, size: int) -> Index:
+    """Follow the pages from the digest `first`, checking each.
+
+    Args:
+        first: SHA-256 of the first page, from the manifest.
+        fetch: Gives the bytes for a digest; what it gives is verified here.
+        target: Decides the largest page.
+        size: Bytes of the module, from the manifest.
+
+    Raises:
+        BadIndexError: a page of the wrong digest or size, too many pages, or chunks that do not add up.
+    """
+    chunks: list[Chunk] = []
+    golden: list[GoldenCase] = []
+    trace: list[bytes] = []
+    digest: bytes | None = first
+    for _ in range(MAX_PAGES):
+        if digest is None:
+            break
+        data = fetch(digest)
+        page = open_page(data, digest, target)
+        chunks += page.chunks
+        golden += page.golden
+        trace += page.trace
+        digest = page.next
+        if len(chunks) > MAX_CHUNKS:
+            raise BadIndexError(f"index lists more than {MAX_CHUNKS} chunks")
+    else:
+        raise BadIndexError(f"index has more than {MAX_PAGES} pages")
+    index = Index(tuple(chunks), tuple(golden), tuple(trace))
+    if index.size != size:
+        raise BadIndexError(f"index adds up to {index.size} bytes, the manifest says {size}")
+    return index
+
+
+def open_page(data: bytes, digest: bytes, target: str) -> IndexPage:
+    """Check one page against its digest and its target's limits, and decode it.
+
+    Raises:
+        BadIndexError: wrong digest, too large, or a chunk of illegal length.
+    """
+    most = limit(target)
+    if len(data) > most:
+        raise BadIndexError(f"index page of {len(data)} bytes is larger than {most}")
+    if sha256(data) != digest:
+        raise BadIndexError(f"index page is not sha256:{digest.hex()[:8]}…")
+    page = IndexPage.decode(data, max_size=most)
+    for chunk in (*page.chunks, *(c for case in page.golden for c in case.inputs or ())):
+        if not 0 < chunk.length <= most:
+            raise BadIndexError(f"index lists a chunk of {chunk.length} bytes; 1 to {most} are allowed")
+    if any(len(item) != 8 for item in page.trace):
+        raise BadIndexError("index has a layer digest that is not 8 bytes long")
+    return page

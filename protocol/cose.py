@@ -1,0 +1,204 @@
+"""COSE_Sign, COSE_Sign1 and COSE_Mac0 (RFC 9052), the few forms used here.
+
+`external_aad` names the kind of document, so that a signature over one kind is void for another.
+`alg` and `kid` stand in the protected header of each signature, unprotected headers are empty, and
+the payload is attached. Anything else is refused.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from protocol import cbor
+from protocol.errors import RefusedError
+from protocol.keys import PublicKey, Signer
+
+# Tags 98, 18 and 17 in the only encoding they have.
+TAG_SIGN, TAG_SIGN1, TAG_MAC0 = b"\xd8\x62", b"\xd2", b"\xd1"
+ALG, KID = 1, 4
+HMAC_256 = 5
+MAX_SIGNATURES = 16
+OVERHEAD = 32 + MAX_SIGNATURES * 96
+"""Most bytes that signatures add to a payload."""
+
+
+class CoseError(RefusedError):
+    """A signed document that is malformed, or not signed by who must sign it."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One signature of a COSE_Sign: who claims to have made it, and its bytes."""
+
+    protected: bytes
+    algorithm: int
+    kid: bytes
+    value: bytes
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A parsed COSE_Sign whose signatures have not been verified."""
+
+    payload: bytes
+    signatures: tuple[Signature, ...]
+
+    def signers(self, kind: str, keys: Mapping[bytes, PublicKey]) -> set[bytes]:
+        """Ids of those of `keys` that have validly signed this as a document of `kind`.
+
+        A key counts once, however often it signed.
+        """
+        good = set()
+        for signature in self.signatures:
+            key = keys.get(signature.kid)
+            if key is None or key.algorithm != signature.algorithm or signature.kid in good:
+                continue
+            if key.verify(signature.value, _sign_input(kind, signature.protected, self.payload)):
+                good.add(signature.kid)
+        return good
+
+
+def _aad(kind: str) -> bytes:
+    return f"fleet/v1/{kind}".encode()
+
+
+def _sign_input(kind: str, protected: bytes, payload: bytes) -> bytes:
+    # The body's protected header is empty and so encodes as h'', never h'a0' (RFC 9052 section 3).
+    return cbor.encode(["Signature", b"", protected, _aad(kind), payload])
+
+
+def _header(key: PublicKey) -> bytes:
+    return cbor.encode({ALG: key.algorithm, KID: key.id})
+
+
+def sign(kind: str, payload: bytes, signers: Sequence[Signer]) -> bytes:
+    """COSE_Sign over `payload`, one signature for each signer.
+
+    Args:
+        kind: `root`, `manifest` or `assignment`.
+        payload: The encoded document.
+        signers: At least one.
+    """
+    signatures = []
+    for signer in signers:
+        header = _header(signer.public)
+        signatures.append([header, {}, signer.sign(_sign_input(kind, header, payload))])
+    return TAG_SIGN + cbor.encode([b"", {}, payload, signatures])
+
+
+def parse(data: bytes, *, max_payload: int) -> Signed:
+    """Read a COSE_Sign without verifying it.
+
+    Raises:
+        CborError: not deterministic CBOR, or too large.
+        CoseError: not a COSE_Sign of the form `sign` writes.
+    """
+    body = _untag(data, TAG_SIGN, max_payload + OVERHEAD)
+    if len(body) != 4 or body[0] != b"" or body[1] != {} or not isinstance(body[2], bytes):
+        raise CoseError("not a COSE_Sign with empty headers and an attached payload")
+    payload, entries = body[2:]
+    if len(payload) > max_payload:
+        raise CoseError(f"payload of {len(payload)} bytes is larger than the {max_payload} allowed")
+    if not isinstance(entries, list) or not 0 < len(entries) <= MAX_SIGNATURES:
+        raise CoseError(f"a COSE_Sign carries 1 to {MAX_SIGNATURES} signatures")
+    return Signed(payload, tuple(_signature(entry) for entry in entries))
+
+
+def _signature(entry: object) -> Signature:
+    if not (isinstance(entry, list) and len(entry) == 3 and entry[1] == {}):
+        raise CoseError("malformed COSE_Signature")
+    protected, _, value = entry
+    if not isinstance(protected, bytes) or not isinstance(value, bytes):
+        raise CoseError("malformed COSE_Signature")
+    algorithm, kid = _read_header(protected)
+    return Signature(protected, algorithm, kid, value)
+
+
+def _read_header(protected: bytes) -> tuple[int, bytes]:
+    """`alg` and `kid` of a protected header that holds these two and nothing else."""
+    if not protected:
+        raise CoseError("protected header is empty; it must hold alg and kid")
+    header = cbor.decode(protected, max_size=64)
+    if not isinstance(header, dict) or set(header) != {ALG, KID}:
+        raise CoseError("protected header must hold alg and kid, and nothing else")
+    algorithm, kid = header[ALG], header[KID]
+    if type(algorithm) is not int or not isinstance(kid, bytes) or len(kid) != 8:
+        raise CoseError("protected header has an alg or kid of the wrong form")
+    return algorithm, kid
+
+
+def sign1(kind: str, payload: bytes, signer: Signer) -> bytes:
+    """COSE_Sign1 over `payload`."""
+    header = _header(signer.public)
+    to_sign = cbor.encode(["Signature1", header, _aad(kind), payload])
+    return TAG_SIGN1 + cbor.encode([header, {}, payload, signer.sign(to_sign)])
+
+
+def open1(kind: str, data: bytes, keys: Mapping[bytes, PublicKey], *, max_payload: int) -> bytes:
+    """Verify a COSE_Sign1 by one of `keys` and give its payload.
+
+    Raises:
+        CborError: not deterministic CBOR, or too large.
+        CoseError: malformed, by an unknown key, or with a bad signature.
+    """
+    header, payload, value = _open_single(data, TAG_SIGN1, max_payload)
+    algorithm, kid = _read_header(header)
+    key = keys.get(kid)
+    if key is None or key.algorithm != algorithm:
+        raise CoseError(f"{kind} is signed by key {kid.hex()}, which may not sign it")
+    if not key.verify(value, cbor.encode(["Signature1", header, _aad(kind), payload])):
+        raise CoseError(f"{kind} has a signature that does not verify")
+    return payload
+
+
+def mac0(kind: str, payload: bytes, key: bytes, kid: bytes) -> bytes:
+    """COSE_Mac0 with HMAC 256/256 over `payload`; `kid` names the key (8 bytes)."""
+    header = cbor.encode({ALG: HMAC_256, KID: kid})
+    return TAG_MAC0 + cbor.encode([header, {}, payload, _mac(kind, header, payload, key)])
+
+
+def open_mac0(kind: str, data: bytes, key: bytes, *, max_payload: int) -> bytes:
+    """Verify a COSE_Mac0 under `key` and give its payload.
+
+    Raises:
+        CborError: not deterministic CBOR, or too large.
+        CoseError: malformed, of another algorithm, or with a bad tag.
+    """
+    header, payload, tag = _open_single(data, TAG_MAC0, max_payload)
+    algorithm, _ = _read_header(header)
+    if algorithm != HMAC_256:
+        raise CoseError(f"{kind} uses algorithm {algorithm}, not HMAC 256/256")
+    if not hmac.compare_digest(tag, _mac(kind, header, payload, key)):
+        raise CoseError(f"{kind} has an authentication tag that does not verify")
+    return payload
+
+
+def peek_payload(data: bytes, *, max_payload: int) -> bytes:
+    """The payload of a COSE_Mac0 or COSE_Sign1, unverified: only to find out which key to ask for."""
+    tag = TAG_MAC0 if data.startswith(TAG_MAC0) else TAG_SIGN1
+    return _open_single(data, tag, max_payload)[1]
+
+
+def _mac(kind: str, header: bytes, payload: bytes, key: bytes) -> bytes:
+    return hmac.digest(key, cbor.encode(["MAC0", header, _aad(kind), payload]), hashlib.sha256)
+
+
+def _open_single(data: bytes, tag: bytes, max_payload: int) -> tuple[bytes, bytes, bytes]:
+    body = _untag(data, tag, max_payload + OVERHEAD)
+    if len(body) != 4 or body[1] != {} or not all(isinstance(body[i], bytes) for i in (0, 2, 3)):
+        raise CoseError("malformed COSE document: headers, payload and tag are expected")
+    header, _, payload, value = body
+    if len(payload) > max_payload:
+        raise CoseError(f"payload of {len(payload)} bytes is larger than the {max_payload} allowed")
+    return header, payload, value
+
+
+def _untag(data: bytes, tag: bytes, max_size: int) -> list[Any]:
+    if not data.startswith(tag):
+        raise CoseError("not a COSE document of the expected kind")
+    value = cbor.decode(data[len(tag) :], max_size=max_size)
+    if not isinstance(value, list):
+        raise CoseError("not a COSE document: an array is expected")
+    return value

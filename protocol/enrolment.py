@@ -1,0 +1,48 @@
+"""What a device and its controller agree on when they first meet.
+
+Both hold an X25519 key (RFC 7748). The key that authenticates reports is derived from the shared
+secret by HKDF-SHA256 (RFC 5869), so it never travels and a broker cannot forge health.
+"""
+
+import hashlib
+from typing import Annotated
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from protocol.message import Key, Message, Name
+
+
+class Invitation(Message):
+    """What an operator carries to a device: where to go, whom to trust, and a one-time token."""
+
+    device: Annotated[Name, Key(1)]
+    device_class: Annotated[Name, Key(2)]
+    controller: Annotated[str, Key(3)]
+    """URL of the controller's API, where the token is claimed."""
+    broker: Annotated[str, Key(4)]
+    """`mqtt://host:port`."""
+    token: Annotated[str, Key(5)]
+    root: Annotated[bytes, Key(6)]
+    """The root the device starts from, signed."""
+
+
+def report_key(private: bytes, peer: bytes, device: str) -> bytes:
+    """The 32-byte key of a device's reports and telemetry; both ends compute the same.
+
+    Args:
+        private: Own X25519 private key, 32 bytes.
+        peer: The other side's X25519 public key, 32 bytes.
+        device: The device's name, bound into the key.
+
+    Raises:
+        ValueError: the peer's key is a point of small order.
+    """
+    shared = X25519PrivateKey.from_private_bytes(private).exchange(X25519PublicKey.from_public_bytes(peer))
+    return HKDF(SHA256(), 32, salt=None, info=b"fleet/v1/report/" + device.encode()).derive(shared)
+
+
+def report_key_id(key: bytes) -> bytes:
+    """The `kid` of a report key: a digest that gives nothing away."""
+    return hashlib.sha256(b"fleet/v1/report-key-id" + key).digest()[:8]
