@@ -70,6 +70,8 @@ class Desired(Message):
     """On a board that holds one model: whether another may be thrown out for this one."""
     observe: Annotated[tuple[Uint, Uint] | None, Field(strict=False), Key(4)] = None
     """Inferences and seconds, whichever comes first, before a release is confirmed."""
+    attempt: Annotated[Uint | None, Key(5)] = None
+    """A device that gave this release up tries it again when this number changes."""
 
 
 class Assignment(Message):
