@@ -1,0 +1,154 @@
+"""The demonstration, scene by scene."""
+
+import argparse
+import re
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from scripts.demonstration.attacks import Tamperer, forge_release
+from scripts.demonstration.fleet import Agent, Fleet, wait_until
+from scripts.demonstration.traffic import Traffic
+
+MODULES = Path(__file__).parents[2] / "modules"
+GROUP = "farm-a"
+
+
+def scene(title: str) -> None:
+    """Announce what comes."""
+    print(f"\n=== {title}", flush=True)
+
+
+def project(fleet: Fleet, model: str, version: str, onnx: str | None = None) -> Path:
+    """A copy of a model project at another version, as an engineer would edit it."""
+    folder = fleet.folder / "projects" / f"{model}-{version}" / model
+    shutil.copytree(MODULES / model, folder)
+    file = folder / "model.toml"
+    text = re.sub(r'(?m)^version = ".*"$', f'version = "{version}"', file.read_text())
+    if onnx is not None:
+        text = re.sub(r'(?m)^onnx = ".*"$', f'onnx = "{onnx}"', text)
+    file.write_text(text)
+    return folder
+
+
+def push(fleet: Fleet, model: str, *options: object) -> None:
+    """Push to the group, and insist that it works."""
+    done = fleet.fleet("push", model, "--group", GROUP, *options, "--observe", "20,2s")
+    if done.returncode:
+        raise RuntimeError(f"push ended with exit code {done.returncode}")
+
+
+def upgrade_under_load(fleet: Fleet) -> None:
+    """Version 1.1.0 arrives while all four agents answer real rows."""
+    scene("the retrained model 1.1.0, while all four agents answer real rows of the test set")
+    retrained = project(fleet, "crop-model", "1.1.0", "versions/1.1.0.onnx")
+    with Traffic(fleet.agents, "crop-model", MODULES / "crop-model/evaluation.npz") as traffic:
+        wait_until(lambda: sum(traffic.answered.values()) > 200, "traffic flows")
+        push(fleet, "crop-model", "--project", retrained)
+        served = traffic.answered["1.1.0"]
+        wait_until(lambda: traffic.answered["1.1.0"] > served + 200, "1.1.0 serves")
+    print("\n".join(traffic.summary()))
+    if traffic.lost or set(traffic.answered) != {"1.0.0", "1.1.0"}:
+        raise RuntimeError("an inference was lost, or a version did not answer")
+
+
+def tampered_chunk(fleet: Fleet) -> None:
+    """Someone with write access to the broker replaces a chunk of 1.3.0."""
+    scene("attack: somebody on the broker replaces a chunk of 1.3.0 as soon as it is published")
+    release = project(fleet, "crop-model", "1.3.0", "versions/1.0.0.onnx")
+    with Tamperer(fleet.mqtt_port) as attacker:
+        push(fleet, "crop-model", "--project", release)
+    print(f"the attacker overwrote the chunk {attacker.count} times; what the devices say:")
+    for agent in fleet.agents:
+        show_refusal(fleet, agent, "chunk")
+    print("every device refused the forged bytes; the controller published the true ones again")
+
+
+def wrong_key(fleet: Fleet) -> None:
+    """Someone stole the director's key, but not the release key."""
+    scene("attack: a thief with the director's key assigns a release that the wrong key has signed")
+    generations = {}
+    for agent in fleet.agents:
+        device = fleet.json("devices", agent.name)
+        generations[agent.name] = device["generation"]
+    manifest = bytes.fromhex(str(fleet.json("release", "show", "crop-model", "1.3.0")["signed"]))
+    key = fleet.folder / "data/fleet/controller/director.key"
+    rogue = forge_release(
+        fleet.mqtt_port, key, {name: (manifest, int(str(g))) for name, g in generations.items()}
+    )
+    for agent in fleet.agents:
+        show_refusal(fleet, agent, rogue.public.id.hex())
+
+
+def show_refusal(fleet: Fleet, agent: Agent, word: str) -> None:
+    """Wait until the device has said why it refused, and show that."""
+    told: list[str] = []
+
+    def refused() -> bool:
+        events = fleet.json("why", agent.name)["events"]
+        texts = [str(event["text"]) for event in events] if isinstance(events, list) else []
+        told[:] = [text for text in texts if word in text]
+        return bool(told)
+
+    wait_until(refused, f"{agent.name} says why it refused ({word})")
+    print(f"  {agent.name}  {told[-1]}", flush=True)
+
+
+def large_model(fleet: Fleet) -> None:
+    """A module of more than half a megabyte: progress, resume after a power cut, deduplication."""
+    scene("a second, larger model: text direction, float32; one agent loses power on the way")
+    victim = fleet.agents[0]
+    fleet.fleet("push", "text-direction", "--group", GROUP, "--observe", "20,2s", "--detach")
+    wait_until(lambda: fetched(fleet, victim) > 0, f"{victim.name} has begun to fetch", 60)
+    victim.kill()
+    print(f"kill -9 {victim.name} in the middle of its fetch; it starts again", flush=True)
+    victim.start()
+    push(fleet, "text-direction")
+    scene("the same weights as 1.0.1: what is on the devices already is not sent again")
+    push(fleet, "text-direction", "--project", project(fleet, "text-direction", "1.0.1"))
+
+
+def fetched(fleet: Fleet, agent: Agent) -> int:
+    """Bytes of the text-direction module that the agent says it has."""
+    models = fleet.json("devices", agent.name)["models"]
+    report = models.get("text-direction", {}).get("report") if isinstance(models, dict) else None
+    return int(report["have"]) if report else 0
+
+
+def main() -> None:
+    """Run all scenes in a temporary folder."""
+    parser = argparse.ArgumentParser(prog="scripts/demo", description=main.__doc__)
+    parser.add_argument("--keep", action="store_true", help="leave the temporary folder behind")
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="fleet-demo-"))
+    fleet = Fleet(folder)
+    start = time.monotonic()
+    try:
+        scene("a broker, a controller and four agents")
+        fleet.up()
+        fleet.join(4, GROUP)
+        scene("crop-model 1.0.0: quantize, compile, sign, deliver, test, switch")
+        push(fleet, "crop-model", "--project", MODULES / "crop-model")
+        upgrade_under_load(fleet)
+        scene("1.2.0: only the head of the network changed")
+        push(fleet, "crop-model", "--project", project(fleet, "crop-model", "1.2.0", "versions/1.2.0.onnx"))
+        tampered_chunk(fleet)
+        wrong_key(fleet)
+        large_model(fleet)
+        scene("how the fleet stands")
+        fleet.fleet("status")
+    except (RuntimeError, TimeoutError) as error:
+        print(f"\nthe demonstration failed: {error}\nlogs are in {folder}", file=sys.stderr)
+        options.keep = True
+        sys.exit(1)
+    finally:
+        fleet.down()
+        if not options.keep:
+            shutil.rmtree(folder)
+    print(f"\ndone in {time.monotonic() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
