@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 from protocol import cose, topics
 from protocol.documents import MAX_MANIFEST, Assignment, Desired, Manifest
@@ -15,7 +16,7 @@ from protocol.trust import ASSIGNMENT, MANIFEST
 
 
 def _connect(port: int) -> mqtt.Client:
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, "attacker")
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, "attacker")
     client.connect("127.0.0.1", port)
     client.loop_start()
     return client

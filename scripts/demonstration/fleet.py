@@ -54,7 +54,7 @@ class Agent:
 
     def claim(self, invitation: Path) -> None:
         """Redeem the invitation."""
-        command = [BIN / "fleet-agent", "claim", invitation, "--data", self.data]
+        command: list[str | Path] = [BIN / "fleet-agent", "claim", invitation, "--data", self.data]
         subprocess.run(command, env=self._env, check=True, capture_output=True)
 
     def start(self) -> None:
