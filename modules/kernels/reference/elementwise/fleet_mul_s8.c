@@ -1,0 +1,18 @@
+#include "common/broadcast.h"
+#include "common/numbers.h"
+#include "fleet_kernels.h"
+
+void fleet_mul_s8(const struct fleet_mul_s8_params *p, const int8_t *a, const int8_t *b, int8_t *y)
+{
+    const struct fleet_broadcast *shape = &p->broadcast;
+    const int32_t inner = shape->rank - 1;
+    struct fleet_broadcast_walk at;
+    fleet_broadcast_start(&at);
+    do {
+        for (int32_t i = 0; i < shape->shape[inner]; ++i) {
+            const int32_t left = a[at.a + i * shape->a_stride[inner]] - p->a_zero_point;
+            const int32_t right = b[at.b + i * shape->b_stride[inner]] - p->b_zero_point;
+            *y++ = fleet_to_int8((float)(left * right) * p->multiplier, p->out_zero_point, p->out_min, p->out_max);
+        }
+    } while (fleet_broadcast_next(shape, &at));
+}

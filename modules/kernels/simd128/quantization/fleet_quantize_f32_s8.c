@@ -1,0 +1,13 @@
+#include "fleet_kernels.h"
+#include "simd128/common/clip.h"
+#include "simd128/common/requantize.h"
+
+void fleet_quantize_f32_s8(const struct fleet_quantize_params *p, const float *x, int8_t *y)
+{
+    const struct fleet_to_int8_lanes q = fleet_to_int8_lanes_of(p->zero_point, -128, 127);
+    const v128_t scale = wasm_f32x4_splat(p->scale);
+    for (int32_t i = 0; i < p->count; i += 4) {
+        const v128_t v = wasm_f32x4_div(fleet_load_f32x4(x + i, p->count - i), scale);
+        fleet_store_int8_x4(y + i, fleet_to_int8_x4(v, &q), p->count - i);
+    }
+}
