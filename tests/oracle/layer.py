@@ -1,0 +1,71 @@
+"""What an operator gets to see: one node, its tensors and their values."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .arithmetic import Array, clip, to_int8
+from .document import Graph, Node, Tensor
+from .errors import DocumentError
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A node about to run."""
+
+    graph: Graph
+    node: Node
+    values: Mapping[str, Array]
+
+    def has(self, index: int) -> bool:
+        """Whether input ``index`` is given (ONNX writes an absent one as an empty name)."""
+        return index < len(self.node.inputs) and self.node.inputs[index] != ""
+
+    def x(self, index: int) -> Array:
+        """The value of input ``index``."""
+        return self.values[self.node.inputs[index]]
+
+    def tensor(self, index: int) -> Tensor:
+        """The declaration of input ``index``."""
+        return self.graph.tensors[self.node.inputs[index]]
+
+    @property
+    def out(self) -> Tensor:
+        """The declaration of the first output."""
+        return self.graph.tensors[self.node.outputs[0]]
+
+    def is_int8(self) -> bool:
+        """Which of the two rules holds: all int8, or all float32.
+
+        Raises:
+            DocumentError: Neither.
+        """
+        dtypes = {self.tensor(0).dtype, self.out.dtype}
+        if dtypes == {np.dtype(np.int8)}:
+            return True
+        if dtypes == {np.dtype(np.float32)}:
+            return False
+        names = ", ".join(sorted(str(dtype) for dtype in dtypes))
+        raise DocumentError(f"{self.node.name} ({self.node.op}) is not defined between {names}")
+
+    def centred(self, index: int) -> Array:
+        """int8 input ``index`` minus its zero point, int64."""
+        return self.x(index).astype(np.int64) - self.tensor(index).z
+
+    def clamp_int8(self) -> tuple[int, int]:
+        """Bounds of the int8 output, zero point included."""
+        lo, hi = self.node.ints("clamp", (-128, 127))
+        return lo, hi
+
+    def to_int8(self, v: Array) -> Array:
+        """``v`` (float32, units of the output's scale) as the int8 output."""
+        return to_int8(v, self.out.z, *self.clamp_int8())
+
+    def clip(self, v: Array) -> Array:
+        """``v`` within the bounds of the fused activation, if there is one."""
+        lo, hi = self.node.attrs.get("clamp", (-np.inf, np.inf))
+        return clip(v, lo, hi)
+
+
+Operator = Callable[[Layer], Array | list[Array]]
