@@ -1,7 +1,7 @@
 #include "fleet_kernels.h"
 #include "simd128/common/clip.h"
 
-static v128_t hard_sigmoid(v128_t v, float alpha, float beta)
+static v128_t hard_sigmoid_x4(v128_t v, float alpha, float beta)
 {
     const v128_t line = wasm_f32x4_add(wasm_f32x4_mul(wasm_f32x4_splat(alpha), v), wasm_f32x4_splat(beta));
     return fleet_clip_x4(line, wasm_f32x4_splat(0.0f), wasm_f32x4_splat(1.0f));
@@ -11,6 +11,6 @@ void fleet_hard_sigmoid_f32(const struct fleet_hard_sigmoid_f32_params *p, const
 {
     for (int32_t i = 0; i < p->count; i += 4) {
         const v128_t v = fleet_load_f32x4(x + i, p->count - i);
-        fleet_store_f32x4(y + i, hard_sigmoid(v, p->alpha, p->beta), p->count - i);
+        fleet_store_f32x4(y + i, hard_sigmoid_x4(v, p->alpha, p->beta), p->count - i);
     }
 }

@@ -1,7 +1,7 @@
 #include "fleet_kernels.h"
 #include "simd128/common/clip.h"
 
-static v128_t hard_swish(v128_t v)
+static v128_t hard_swish_x4(v128_t v)
 {
     const v128_t line = wasm_f32x4_add(wasm_f32x4_mul(v, wasm_f32x4_splat(0x1.555556p-3f)), wasm_f32x4_splat(0.5f));
     return wasm_f32x4_mul(v, fleet_clip_x4(line, wasm_f32x4_splat(0.0f), wasm_f32x4_splat(1.0f)));
@@ -11,6 +11,6 @@ void fleet_hard_swish_f32(const struct fleet_unary_f32_params *p, const float *x
 {
     for (int32_t i = 0; i < p->count; i += 4) {
         const v128_t v = fleet_load_f32x4(x + i, p->count - i);
-        fleet_store_f32x4(y + i, hard_swish(v), p->count - i);
+        fleet_store_f32x4(y + i, hard_swish_x4(v), p->count - i);
     }
 }

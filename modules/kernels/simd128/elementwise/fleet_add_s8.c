@@ -3,7 +3,7 @@
 #include "simd128/common/requantize.h"
 #include "simd128/elementwise/operand_s8.h"
 
-static void add_line(const struct fleet_add_s8_params *p, const int8_t *a, int32_t a_stride, const int8_t *b, int32_t b_stride,
+static void add_line_s8(const struct fleet_add_s8_params *p, const int8_t *a, int32_t a_stride, const int8_t *b, int32_t b_stride,
                      int32_t count, int8_t *y)
 {
     const struct fleet_to_int8_lanes q = fleet_to_int8_lanes_of(p->out_zero_point, p->out_min, p->out_max);
@@ -41,7 +41,7 @@ void fleet_add_s8(const struct fleet_add_s8_params *p, const int8_t *a, const in
     struct fleet_broadcast_walk at;
     fleet_broadcast_start(&at);
     do {
-        add_line(p, a + at.a, shape->a_stride[inner], b + at.b, shape->b_stride[inner], shape->shape[inner], y);
+        add_line_s8(p, a + at.a, shape->a_stride[inner], b + at.b, shape->b_stride[inner], shape->shape[inner], y);
         y += shape->shape[inner];
     } while (fleet_broadcast_next(shape, &at));
 }
