@@ -1,0 +1,67 @@
+"""Builds all kernels of one variant as one Wasm module that exports each of them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+KERNELS = Path(__file__).parents[3] / "modules" / "kernels"
+CPU = {"mvp": "mvp+mutable_globals", "simd": "mvp+mutable_globals+simd128"}
+FLAGS = [
+    "-std=c11",
+    "-ffp-contract=off",
+    "-ffreestanding",
+    "-fno-builtin",
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-Werror",
+]
+OPTIMIZED = ["-O3"]
+# Undefined behaviour traps.
+CHECKED = ["-O1", "-fsanitize=undefined", "-fsanitize-trap=undefined"]
+
+
+def sources(target: str) -> list[Path]:
+    """The files of a target: each reference kernel, or its SIMD128 variant where there is one, and what variants share."""
+    chosen = {path.relative_to(KERNELS / "reference"): path for path in (KERNELS / "reference").rglob("*.c")}
+    if target == "simd":
+        fast = KERNELS / "simd128"
+        chosen |= {path.relative_to(fast): path for path in fast.rglob("*.c")}
+    return [chosen[name] for name in sorted(chosen)]
+
+
+def names() -> list[str]:
+    """Names of all kernels, which are those of the reference's files."""
+    return sorted(path.stem for path in (KERNELS / "reference").rglob("*.c"))
+
+
+def compile_object(target: str, folder: Path, flags: list[str]) -> Path:
+    """Compiles all kernels of a target as one translation unit, which their static names allow."""
+    unit = folder / f"{target}.c"
+    files = [*sources(target), Path(__file__).with_name("scratch.c")]
+    unit.write_text("".join(f'#include "{path}"\n' for path in files))
+    result = folder / f"{target}.o"
+    machine = ["-target", "wasm32-freestanding", f"-mcpu={CPU[target]}"]
+    include = [f"-I{KERNELS / 'include'}", f"-I{KERNELS}"]
+    zig("cc", "-c", *machine, *flags, *include, str(unit), "-o", str(result))
+    return result
+
+
+def link(target: str, folder: Path, flags: list[str]) -> Path:
+    """Links the kernels of a target into a module; fails on any symbol that they do not define themselves."""
+    kernels = compile_object(target, folder, [*flags, *FLAGS])
+    module = folder / f"{target}.wasm"
+    scratch = ["scratch_fleet_conv_s8", "scratch_fleet_matmul_s8", "scratch_fleet_depthwise_conv_s8"]
+    exports = [f"--export={name}" for name in [*names(), *scratch, "__heap_base"]]
+    memory = ["--initial-memory=33554432", "--stack-first", "-z", "stack-size=16384"]
+    zig("wasm-ld", "--no-entry", *memory, *exports, str(kernels), "-o", str(module))
+    return module
+
+
+def zig(*arguments: str) -> None:
+    """Runs a tool of the ziglang wheel; its complaint becomes the error's text."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ziglang", *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr)

@@ -1,0 +1,55 @@
+"""Weights in the layouts that modules/kernels/include/fleet/convolution.h documents. Weights come in as OIHW."""
+
+import numpy as np
+
+
+def pad_channels(values, groups):
+    """[out_c] to [groups][OC4] with zeros, flat."""
+    per_group = values.reshape(groups, -1)
+    return np.pad(per_group, ((0, 0), (0, -per_group.shape[1] % 4))).reshape(-1)
+
+
+def blocks(channels):
+    """(first channel, width) of the blocks of 16, 8 and 4 that cover the padded channels."""
+    first, padded = 0, -(-channels // 4) * 4
+    while first < padded:
+        width = next(width for width in (16, 8, 4) if width <= padded - first)
+        yield first, width
+        first += width
+
+
+def conv_s8(target, weights, bias, multipliers, groups):
+    if target == "mvp":
+        return [weights.transpose(0, 2, 3, 1), bias, multipliers]
+    out_c, ic, kernel_h, kernel_w = weights.shape
+    segments = weights.transpose(0, 2, 3, 1).reshape(groups, out_c // groups, kernel_h, kernel_w * ic)
+    segments = np.pad(segments, ((0, 0), (0, -(out_c // groups) % 4), (0, 0), (0, kernel_w * ic % 2)))
+    packed = [
+        group[first : first + width].reshape(width, kernel_h, -1, 2).transpose(1, 2, 0, 3).reshape(-1)
+        for group in segments
+        for first, width in blocks(out_c // groups)
+    ]
+    return [np.concatenate(packed), pad_channels(bias, groups), pad_channels(multipliers, groups)]
+
+
+def depthwise_conv_s8(target, weights, bias, multipliers):
+    if target == "mvp":
+        return [weights[:, 0].transpose(1, 2, 0), bias, multipliers]
+    channels, _, kernel_h, kernel_w = weights.shape
+    padded = np.pad(weights[:, 0], ((0, -channels % 4), (0, kernel_h % 2), (0, 0)))
+    packed = padded.reshape(-1, 4, (kernel_h + 1) // 2, 2, kernel_w).transpose(0, 2, 4, 1, 3)
+    return [packed, pad_channels(bias, 1), pad_channels(multipliers, 1)]
+
+
+def conv_f32(target, weights, bias, groups):
+    out_c, ic, kernel_h, kernel_w = weights.shape
+    grouped = weights.reshape(groups, out_c // groups, ic, kernel_h, kernel_w).transpose(0, 3, 4, 2, 1)
+    if target == "mvp":
+        return [grouped, bias]
+    grouped = np.pad(grouped, ((0, 0), (0, 0), (0, 0), (0, 0), (0, -(out_c // groups) % 4)))
+    packed = [
+        group[..., first : first + width].reshape(-1)
+        for group in grouped
+        for first, width in blocks(out_c // groups)
+    ]
+    return [np.concatenate(packed), pad_channels(bias, groups)]
