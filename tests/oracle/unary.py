@@ -16,6 +16,17 @@ def table(layer: Layer) -> Array:
     return result
 
 
+def bounds(layer: Layer) -> Array:
+    """Clip and Relu6, whose bounds are the attribute ``clamp``, as those of a fused activation."""
+    layer.node.attr("clamp")
+    return layer.clip(layer.x(0))
+
+
+def relu(layer: Layer) -> Array:
+    """``max(x, 0)``."""
+    return layer.clip(maximum(layer.x(0), _ZERO))
+
+
 def hard_sigmoid(layer: Layer) -> Array:
     """A clipped line; ONNX's defaults are alpha 0.2 and beta 0.5."""
     t = f32(layer.node.attrs.get("alpha", 0.2)) * layer.x(0)
@@ -38,8 +49,11 @@ def sigmoid(layer: Layer) -> Array:
 
 
 OPERATORS: dict[str, Operator] = {
+    "Clip": bounds,
     "HardSigmoid": hard_sigmoid,
     "HardSwish": hard_swish,
+    "Relu": relu,
+    "Relu6": bounds,
     "Sigmoid": sigmoid,
     "Table": table,
 }
