@@ -32,6 +32,14 @@ def test_sigmoid_is_within_two_ulps_of_float64():
     assert (np.abs(y - exact) / 2.0 ** (np.floor(np.log2(exact)) - 23)).max() <= 2.5
 
 
+def test_relu_and_clip_keep_nan_and_the_sign_of_zero():
+    x = np.array([np.nan, -3, -0.0, 5, 7], F32)
+    assert same_class(evaluate("Relu", [Value(x)], Out(x.shape)), np.array([np.nan, 0, -0.0, 5, 7], F32))
+    expected = np.array([np.nan, 0, -0.0, 5, 6], F32)
+    for op in ("Clip", "Relu6"):
+        assert same_class(evaluate(op, [Value(x)], Out(x.shape), clamp=[0.0, 6.0]), expected)
+
+
 def test_float_edges():
     x = np.array([np.inf, -np.inf, np.nan, -0.0], F32)
     assert evaluate("Sigmoid", [Value(x)], Out(x.shape)).tolist()[:2] == [1, 0]
