@@ -105,9 +105,12 @@ class Agent:
 class Fleet:
     """The controller, its broker and the agents; everything lives under `folder`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, broker_port: int | None = None) -> None:
+        """Live under `folder`, with an own broker or the one at `broker_port`."""
         self.folder = folder
-        self.port, self.mqtt_port = free_port(), free_port()
+        self.port = free_port()
+        self.mqtt_port = broker_port or free_port()
+        self._own_broker = broker_port is None
         # Wide enough for any table; the demo's own colours and the caller's terminal do not matter.
         self.env = os.environ | {
             "HOME": str(folder), "XDG_CONFIG_HOME": str(folder / "config"),
@@ -141,9 +144,18 @@ class Fleet:
     def up(self) -> None:
         """Make keys and start controller and broker."""
         self.fleet("keys", "init", quiet=True)
+        self.start_server()
+
+    def start_server(self) -> None:
+        """`fleet up`, and wait until it answers."""
+        broker = (
+            ["--mqtt-port", str(self.mqtt_port)]
+            if self._own_broker
+            else ["--broker", f"mqtt://127.0.0.1:{self.mqtt_port}"]
+        )
         with (self.folder / "controller.log").open("ab") as log:
             self._server = subprocess.Popen(
-                [BIN / "fleet", "up", "--port", str(self.port), "--mqtt-port", str(self.mqtt_port)],
+                [BIN / "fleet", "up", "--port", str(self.port), *broker],
                 env=self.env, stdout=log, stderr=log,
             )  # fmt: skip
         wait_until(self._healthy, f"the controller answers; see {self.folder}/controller.log")
@@ -155,21 +167,28 @@ class Fleet:
         except OSError:
             return False
 
-    def join(self, count: int, group: str) -> None:
-        """Enrol and start `count` agents in `group`."""
-        for number in range(1, count + 1):
+    def join(self, count: int, group: str, first: int = 1) -> None:
+        """Enrol and start `count` agents in `group`, named from dev-`first` on."""
+        joining = []
+        for number in range(first, first + count):
             agent = Agent(f"dev-{number}", self.folder, self.env)
             invitation = self.folder / f"{agent.name}.invite"
             self.fleet("enroll", agent.name, "--label", "site=north", "--out", invitation, quiet=True)
             agent.claim(invitation)
             agent.start()
-            self.agents.append(agent)
-        self.fleet("group", "add", group, *(agent.name for agent in self.agents), quiet=True)
+            joining.append(agent)
+        self.agents += joining
+        self.fleet("group", "add", group, *(agent.name for agent in joining), quiet=True)
 
     def down(self) -> None:
         """Stop every process this object started."""
         for agent in self.agents:
             agent.stop()
+        self.stop_server()
+
+    def stop_server(self) -> None:
+        """Stop controller and broker; what they hold stays on disk."""
         if self._server is not None:
             self._server.terminate()
             self._server.wait()
+            self._server = None
