@@ -1,0 +1,26 @@
+"""What the client can meet; every problem of the server comes back as the class it was raised as.
+
+ConfigError       exit 3   client.json is damaged
+BadAnswerError    exit 1   whatever answers is not a controller of this version
+"""
+
+from protocol.api import Problem
+from protocol.errors import FleetError, InputError, RefusedError, TimedOutError, UnreachableError
+
+_CLASSES: dict[int, type[FleetError]] = {
+    error.exit_code: error for error in (InputError, UnreachableError, RefusedError, TimedOutError)
+}
+
+
+class ConfigError(InputError):
+    """The desk's configuration cannot be used."""
+
+
+class BadAnswerError(FleetError):
+    """An answer that no controller of this version gives."""
+
+
+def from_problem(problem: Problem) -> FleetError:
+    """The error that the server raised, with its own words."""
+    kind = _CLASSES.get(problem.exit_code, FleetError)
+    return kind(problem.title, where=problem.detail, remedy=problem.remedy)
