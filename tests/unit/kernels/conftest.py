@@ -1,5 +1,6 @@
 import os
 import random
+import sys
 
 import numpy as np
 import pytest
@@ -27,5 +28,5 @@ def machines(modules, tmp_path_factory):
 def rng():
     """Random numbers of a printed seed; FLEET_TEST_SEED repeats it."""
     seed = int(os.environ.get("FLEET_TEST_SEED") or random.SystemRandom().getrandbits(32))
-    print(f"FLEET_TEST_SEED={seed}")
+    sys.stdout.write(f"FLEET_TEST_SEED={seed}\n")
     return np.random.default_rng(seed)

@@ -40,7 +40,7 @@ class Window:
         return self.batch, self.in_h, self.in_w, self.in_c
 
 
-def window(size, channels, kernel, stride=(1, 1), dilation=(1, 1), pads=(0, 0, 0, 0), batch=1):
+def window(size, channels, kernel, *, stride=(1, 1), dilation=(1, 1), pads=(0, 0, 0, 0), batch=1):
     """A window whose output is as large as ONNX infers (floor). `pads` top, left, bottom, right."""
     out = [
         (size[i] + pads[i] + pads[i + 2] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1
@@ -56,10 +56,10 @@ def random_window(rng, channels):
             rng.integers(1, 12, 2).tolist(),
             channels,
             rng.integers(1, 6, 2).tolist(),
-            rng.integers(1, 4, 2).tolist(),
-            rng.integers(1, 4, 2).tolist(),
-            rng.integers(0, 7, 4).tolist(),
-            int(rng.integers(1, 3)),
+            stride=rng.integers(1, 4, 2).tolist(),
+            dilation=rng.integers(1, 4, 2).tolist(),
+            pads=rng.integers(0, 7, 4).tolist(),
+            batch=int(rng.integers(1, 3)),
         )
         if made.out_h > 0 and made.out_w > 0:
             return made

@@ -5,12 +5,15 @@ import sys
 from pathlib import Path
 
 KERNELS = Path(__file__).parents[3] / "modules" / "kernels"
+SCRATCH = Path(__file__).with_name("scratch.c")
 CPU = {"mvp": "mvp+mutable_globals", "simd": "mvp+mutable_globals+simd128"}
 FLAGS = [
     "-std=c11",
     "-ffp-contract=off",
     "-ffreestanding",
     "-fno-builtin",
+    "-mllvm",
+    "-disable-lsr",
     "-Wall",
     "-Wextra",
     "-Wconversion",
@@ -22,7 +25,7 @@ CHECKED = ["-O1", "-fsanitize=undefined", "-fsanitize-trap=undefined"]
 
 
 def sources(target: str) -> list[Path]:
-    """The files of a target: each reference kernel, or its SIMD128 variant where there is one, and what variants share."""
+    """The files of a target: the references, their SIMD128 variants where there are any, and helpers."""
     chosen = {path.relative_to(KERNELS / "reference"): path for path in (KERNELS / "reference").rglob("*.c")}
     if target == "simd":
         fast = KERNELS / "simd128"
@@ -35,10 +38,10 @@ def names() -> list[str]:
     return sorted(path.stem for path in (KERNELS / "reference").rglob("*.c"))
 
 
-def compile_object(target: str, folder: Path, flags: list[str]) -> Path:
+def compile_object(target: str, folder: Path, flags: list[str], wrappers: Path) -> Path:
     """Compiles all kernels of a target as one translation unit, which their static names allow."""
     unit = folder / f"{target}.c"
-    files = [*sources(target), Path(__file__).with_name("scratch.c")]
+    files = [*sources(target), wrappers]
     unit.write_text("".join(f'#include "{path}"\n' for path in files))
     result = folder / f"{target}.o"
     machine = ["-target", "wasm32-freestanding", f"-mcpu={CPU[target]}"]
@@ -47,14 +50,16 @@ def compile_object(target: str, folder: Path, flags: list[str]) -> Path:
     return result
 
 
-def link(target: str, folder: Path, flags: list[str]) -> Path:
-    """Links the kernels of a target into a module; fails on any symbol that they do not define themselves."""
-    kernels = compile_object(target, folder, [*flags, *FLAGS])
+def link(target: str, folder: Path, flags: list[str], wrappers: Path = SCRATCH) -> Path:
+    """Links the kernels of a target, and one more C file, into a module that exports their functions.
+
+    Fails on any symbol that they do not define themselves.
+    """
+    kernels = compile_object(target, folder, [*flags, *FLAGS], wrappers)
     module = folder / f"{target}.wasm"
-    scratch = ["scratch_fleet_conv_s8", "scratch_fleet_matmul_s8", "scratch_fleet_depthwise_conv_s8"]
-    exports = [f"--export={name}" for name in [*names(), *scratch, "__heap_base"]]
+    exports = [f"--export={name}" for name in [*names(), "__heap_base"]]
     memory = ["--initial-memory=33554432", "--stack-first", "-z", "stack-size=16384"]
-    zig("wasm-ld", "--no-entry", *memory, *exports, str(kernels), "-o", str(module))
+    zig("wasm-ld", "--no-entry", "--export-dynamic", *memory, *exports, str(kernels), "-o", str(module))
     return module
 
 

@@ -66,6 +66,7 @@ class Machine:
         inputs: Sequence[NDArray[Any]],
         shape: Sequence[int],
         dtype: DTypeLike,
+        *,
         scratch: int | None = None,
         in_place: int | None = None,
     ) -> NDArray[Any]:

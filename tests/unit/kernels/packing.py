@@ -1,4 +1,4 @@
-"""Weights in the layouts that modules/kernels/include/fleet/convolution.h documents. Weights come in as OIHW."""
+"""Weights, OIHW, into the layouts that modules/kernels/include/fleet/convolution.h documents."""
 
 import numpy as np
 

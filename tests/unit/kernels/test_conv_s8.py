@@ -25,7 +25,7 @@ class Layer:
     clamp: tuple[int, int]
 
 
-def make(rng, w, groups, extreme=False):
+def make(rng, w, groups, *, extreme=False):
     """A layer with random data, or with int8's extremes and multipliers that saturate."""
     pick = (
         (lambda shape: rng.choice([-128, 127], shape)) if extreme else (lambda s: rng.integers(-128, 128, s))
@@ -84,7 +84,10 @@ def check_conv(machines, layer):
             machine.target, layer.weights, layer.bias, layer.multipliers, layer.groups
         )
         inputs = [layer.x, *constants]
-        same(machine.call("fleet_conv_s8", params(layer), inputs, w.out_shape, np.int8, scratch), wanted)
+        same(
+            machine.call("fleet_conv_s8", params(layer), inputs, w.out_shape, np.int8, scratch=scratch),
+            wanted,
+        )
 
 
 def check_depthwise(machines, layer):
@@ -95,7 +98,9 @@ def check_depthwise(machines, layer):
         scratch = machine.scratch("fleet_depthwise_conv_s8", w.out_w, w.out_c, w.kernel_h, w.stride_w, extent)
         constants = packing.depthwise_conv_s8(machine.target, layer.weights, layer.bias, layer.multipliers)
         inputs = [layer.x, *constants]
-        actual = machine.call("fleet_depthwise_conv_s8", params(layer), inputs, w.out_shape, np.int8, scratch)
+        actual = machine.call(
+            "fleet_depthwise_conv_s8", params(layer), inputs, w.out_shape, np.int8, scratch=scratch
+        )
         same(actual, wanted)
 
 
@@ -104,14 +109,16 @@ def test_random_convolutions(machines, rng, extreme):
     for _ in range(40):
         groups = int(rng.choice([1, 1, 2, 3]))
         channels = rng.integers(1, [10, 40]) * groups
-        check_conv(machines, make(rng, random_window(rng, channels.tolist()), groups, extreme))
+        check_conv(machines, make(rng, random_window(rng, channels.tolist()), groups, extreme=extreme))
 
 
 @pytest.mark.parametrize("extreme", [False, True])
 def test_random_depthwise_convolutions(machines, rng, extreme):
     for _ in range(40):
         channels = int(rng.choice([1, 3, 4, 7, 8, 12, 20, 64, 70, 132]))
-        check_depthwise(machines, make(rng, random_window(rng, (channels, channels)), channels, extreme))
+        check_depthwise(
+            machines, make(rng, random_window(rng, (channels, channels)), channels, extreme=extreme)
+        )
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def random_operands(rng):
     return shapes, result, params
 
 
-def calls(machine, kernel, params, operands, result, dtype):
+def calls(machine, kernel, params, operands, result, *, dtype):
     """Results into a buffer of its own and, where legal, into that of an operand."""
     yield machine.call(kernel, params, operands, result, dtype)
     for i, operand in enumerate(operands):
@@ -45,7 +45,7 @@ def test_add_s8(machines, rng, subtract):
         b_ratio = -b_ratio if subtract else b_ratio
         params = broadcast + pack_params(a_zero, b_zero, out_zero, lo, hi, a_ratio, b_ratio)
         for machine in machines:
-            for actual in calls(machine, "fleet_add_s8", params, [a, b], result, np.int8):
+            for actual in calls(machine, "fleet_add_s8", params, [a, b], result, dtype=np.int8):
                 same(actual, wanted)
 
 
@@ -59,7 +59,7 @@ def test_mul_s8(machines, rng):
         wanted = to_int8(product.astype(F32) * multiplier, out_zero)
         params = broadcast + pack_params(a_zero, b_zero, out_zero, -128, 127, multiplier)
         for machine in machines:
-            for actual in calls(machine, "fleet_mul_s8", params, [a, b], result, np.int8):
+            for actual in calls(machine, "fleet_mul_s8", params, [a, b], result, dtype=np.int8):
                 same(actual, wanted)
 
 
@@ -89,5 +89,5 @@ def test_float_operators(machines, rng, operator):
         params = broadcast + pack_params(lo, hi)
         for machine in machines:
             kernel = f"fleet_{operator[:3]}_f32"
-            for actual in calls(machine, kernel, params, [a, b], result, F32):
+            for actual in calls(machine, kernel, params, [a, b], result, dtype=F32):
                 same(actual, wanted)

@@ -18,7 +18,9 @@ def check_s8(machines, rng, rows, depth, columns):
     for machine in machines:
         constants = packing.conv_s8(machine.target, weights.T[:, :, None, None], bias, multipliers, 1)
         scratch = machine.scratch("fleet_matmul_s8", rows, depth)
-        actual = machine.call("fleet_matmul_s8", params, [x, *constants], (rows, columns), np.int8, scratch)
+        actual = machine.call(
+            "fleet_matmul_s8", params, [x, *constants], (rows, columns), np.int8, scratch=scratch
+        )
         same(actual, wanted)
 
 
@@ -33,7 +35,8 @@ def test_deep_int8_products(machines, rng):
     check_s8(machines, rng, 300, 128, 16)
 
 
-def check_f32(machines, rng, batch, rows, depth, columns, values):
+def check_f32(machines, rng, shape, values):
+    batch, rows, depth, columns = shape
     a = values((batch, rows, depth))
     b = values((batch if rng.random() < 0.5 else 1, depth, columns))
     bias = values(columns if rng.random() < 0.5 else 1)
@@ -57,6 +60,6 @@ def test_random_float_products(machines, rng):
 
     with np.errstate(all="ignore"):
         for _ in range(20):
-            check_f32(machines, rng, *rng.integers(1, [4, 8, 40, 40]).tolist(), ordinary)
+            check_f32(machines, rng, rng.integers(1, [4, 8, 40, 40]).tolist(), ordinary)
             shape = rng.integers(1, [4, 8, 8, 40]).tolist()
-            check_f32(machines, rng, *shape, lambda size: awkward_floats(rng, size))
+            check_f32(machines, rng, shape, lambda size: awkward_floats(rng, size))

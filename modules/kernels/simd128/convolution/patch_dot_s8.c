@@ -8,29 +8,33 @@
 static inline __attribute__((always_inline)) void dot_tile(const int16_t *x0, const int16_t *x1, const struct fleet_patch *patch,
                                                            const int8_t *weights, const int32_t *bias, const float *multipliers,
                                                            const struct fleet_to_int8_lanes *q, int32_t channels, int8_t *y0,
-                                                           int8_t *y1, int32_t vectors)
+                                                           int8_t *y1, uint32_t vectors)
 {
     v128_t sum0[MAX_VECTORS];
     v128_t sum1[MAX_VECTORS];
-    for (int32_t v = 0; v < vectors; ++v) {
+    for (uint32_t v = 0; v < vectors; ++v) {
         sum0[v] = wasm_v128_load(bias + 4 * v);
         sum1[v] = sum0[v];
     }
     for (int32_t s = 0; s < patch->segments; ++s) {
-        for (int32_t k = 0; k < patch->pairs; ++k) {
-            const v128_t pair0 = wasm_v128_load32_splat(x0 + 2 * k);
-            const v128_t pair1 = wasm_v128_load32_splat(x1 + 2 * k);
-            for (int32_t v = 0; v < vectors; ++v) {
+        const int16_t *a = x0;
+        const int16_t *b = x1;
+        for (int32_t k = patch->pairs; k > 0; --k) {
+            const v128_t pair0 = wasm_v128_load32_splat(a);
+            const v128_t pair1 = wasm_v128_load32_splat(b);
+            for (uint32_t v = 0; v < vectors; ++v) {
                 const v128_t w = wasm_i16x8_load8x8(weights + 8 * v);
                 sum0[v] = wasm_i32x4_add(sum0[v], wasm_i32x4_dot_i16x8(pair0, w));
                 sum1[v] = wasm_i32x4_add(sum1[v], wasm_i32x4_dot_i16x8(pair1, w));
             }
+            a += 2;
+            b += 2;
             weights += 8 * vectors;
         }
         x0 += patch->segment_step;
         x1 += patch->segment_step;
     }
-    for (int32_t v = 0; v < vectors; ++v) {
+    for (uint32_t v = 0; v < vectors; ++v) {
         const v128_t m = wasm_v128_load(multipliers + 4 * v);
         sum0[v] = fleet_to_int8_x4(wasm_f32x4_mul(wasm_f32x4_convert_i32x4(sum0[v]), m), q);
         sum1[v] = fleet_to_int8_x4(wasm_f32x4_mul(wasm_f32x4_convert_i32x4(sum1[v]), m), q);
@@ -40,9 +44,9 @@ static inline __attribute__((always_inline)) void dot_tile(const int16_t *x0, co
         wasm_v128_store(y1, fleet_narrow_x16(sum1[0], sum1[1], sum1[2], sum1[3]));
         return;
     }
-    for (int32_t v = 0; v < vectors; ++v) {
-        fleet_store_int8_x4(y0 + 4 * v, sum0[v], channels - 4 * v);
-        fleet_store_int8_x4(y1 + 4 * v, sum1[v], channels - 4 * v);
+    for (uint32_t v = 0; v < vectors; ++v) {
+        fleet_store_int8_x4(y0 + 4 * v, sum0[v], channels - (int32_t)(4 * v));
+        fleet_store_int8_x4(y1 + 4 * v, sum1[v], channels - (int32_t)(4 * v));
     }
 }
 
