@@ -7,18 +7,6 @@ from pathlib import Path
 KERNELS = Path(__file__).parents[3] / "modules" / "kernels"
 SCRATCH = Path(__file__).with_name("scratch.c")
 CPU = {"mvp": "mvp+mutable_globals", "simd": "mvp+mutable_globals+simd128"}
-FLAGS = [
-    "-std=c11",
-    "-ffp-contract=off",
-    "-ffreestanding",
-    "-fno-builtin",
-    "-mllvm",
-    "-disable-lsr",
-    "-Wall",
-    "-Wextra",
-    "-Wconversion",
-    "-Werror",
-]
 OPTIMIZED = ["-O3"]
 # Undefined behaviour traps.
 CHECKED = ["-O1", "-fsanitize=undefined", "-fsanitize-trap=undefined"]
@@ -45,8 +33,8 @@ def compile_object(target: str, folder: Path, flags: list[str], wrappers: Path) 
     unit.write_text("".join(f'#include "{path}"\n' for path in files))
     result = folder / f"{target}.o"
     machine = ["-target", "wasm32-freestanding", f"-mcpu={CPU[target]}"]
-    include = [f"-I{KERNELS / 'include'}", f"-I{KERNELS}"]
-    zig("cc", "-c", *machine, *flags, *include, str(unit), "-o", str(result))
+    common = (KERNELS / "compile_flags.txt").read_text().split()
+    zig("cc", "-c", *machine, *common, *flags, str(unit), "-o", str(result))
     return result
 
 
@@ -55,7 +43,7 @@ def link(target: str, folder: Path, flags: list[str], wrappers: Path = SCRATCH) 
 
     Fails on any symbol that they do not define themselves.
     """
-    kernels = compile_object(target, folder, [*flags, *FLAGS], wrappers)
+    kernels = compile_object(target, folder, flags, wrappers)
     module = folder / f"{target}.wasm"
     exports = [f"--export={name}" for name in [*names(), "__heap_base"]]
     memory = ["--initial-memory=33554432", "--stack-first", "-z", "stack-size=16384"]
@@ -66,7 +54,11 @@ def link(target: str, folder: Path, flags: list[str], wrappers: Path = SCRATCH) 
 def zig(*arguments: str) -> None:
     """Runs a tool of the ziglang wheel; its complaint becomes the error's text."""
     done = subprocess.run(
-        [sys.executable, "-m", "ziglang", *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "ziglang", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=KERNELS,
     )
     if done.returncode:
         raise RuntimeError(done.stderr)

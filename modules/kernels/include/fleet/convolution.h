@@ -38,9 +38,10 @@ void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const 
 #define FLEET_CONV_S8_STEP(kernel_w, stride_w, dilation_w) \
     ((dilation_w) == 1 && (stride_w) < (kernel_w) ? (stride_w) : (kernel_w))
 
-/* Outputs of a patch: what fits into FLEET_PATCH_BYTES, but two at least, and no more than `line`. */
+/* Outputs of a patch: what fits into FLEET_PATCH_BYTES, but four at least (each patch reads all weights again), and no more
+ * than `line`. */
 #define FLEET_CONV_S8_PIXELS(line, kernel_h, kernel_w, step, ic)                                               \
-    FLEET_MIN(line, FLEET_MAX(2, (FLEET_PATCH_BYTES / 2 / ((kernel_h) * (ic)) - (kernel_w)) / (step) + 1))
+    FLEET_MIN(line, FLEET_MAX(4, (FLEET_PATCH_BYTES / 2 / ((kernel_h) * (ic)) - (kernel_w)) / (step) + 1))
 
 /* line: outputs in a row, out_w; for a 1×1 kernel with stride 1 and no pads: batch·out_h·out_w.  step: FLEET_CONV_S8_STEP. */
 #ifdef __wasm_simd128__

@@ -1,3 +1,4 @@
+#include "common/window.h"
 #include "fleet_kernels.h"
 #include "simd128/common/widen.h"
 #include "simd128/convolution/patch_dot_s8.h"
@@ -15,9 +16,14 @@ static int16_t *widen_row(const struct fleet_window *w, const int8_t *row, int32
         return fleet_widen_padding(runs * columns * channels, out);
     }
     for (int32_t r = 0; r < runs; ++r) {
-        int32_t first = left + r * w->stride_w;
-        if (w->dilation_w == 1 && channels == w->in_c && first >= 0 && first + columns <= w->in_w) {
-            out = fleet_widen(row + first * channels, columns * channels, zero_point, out);
+        const int32_t first = left + r * w->stride_w;
+        if (w->dilation_w == 1 && channels == w->in_c) {
+            const struct fleet_range inside = fleet_range_inside(first, columns, 1, w->in_w);
+            const int32_t count = fleet_range_count(inside);
+            const int32_t before = count ? inside.first : columns;
+            out = fleet_widen_padding(before * channels, out);
+            out = fleet_widen(row + (first + before) * channels, count * channels, zero_point, out);
+            out = fleet_widen_padding((columns - before - count) * channels, out);
             continue;
         }
         for (int32_t c = 0; c < columns; ++c) {
