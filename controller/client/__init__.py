@@ -2,7 +2,15 @@
 
 from controller.client.client import Client
 from controller.client.config import Endpoint, load_endpoint
-from controller.client.errors import BadAnswerError, ConfigError
+from controller.client.errors import BadAnswerError, ConfigError, TokenRefusedError
 from controller.client.requests import make_request
 
-__all__ = ["BadAnswerError", "Client", "ConfigError", "Endpoint", "load_endpoint", "make_request"]
+__all__ = [
+    "BadAnswerError",
+    "Client",
+    "ConfigError",
+    "Endpoint",
+    "TokenRefusedError",
+    "load_endpoint",
+    "make_request",
+]

@@ -1,7 +1,8 @@
 """What the client can meet; every problem of the server comes back as the class it was raised as.
 
-ConfigError       exit 3   client.json is damaged
-BadAnswerError    exit 1   whatever answers is not a controller of this version
+ConfigError          exit 3   client.json is damaged
+BadAnswerError       exit 1   whatever answers is not a controller of this version
+TokenRefusedError    exit 5   the controller does not know the token
 """
 
 from protocol.api import Problem
@@ -18,6 +19,10 @@ class ConfigError(InputError):
 
 class BadAnswerError(FleetError):
     """An answer that no controller of this version gives."""
+
+
+class TokenRefusedError(RefusedError):
+    """The controller does not let this user in."""
 
 
 def from_problem(problem: Problem) -> FleetError:

@@ -13,9 +13,9 @@ import httpx
 from pydantic import ValidationError
 
 from controller.client.config import Endpoint
-from controller.client.errors import BadAnswerError, from_problem
+from controller.client.errors import BadAnswerError, TokenRefusedError, from_problem
 from protocol.api import Problem
-from protocol.errors import FleetError, RefusedError, TimedOutError, UnreachableError
+from protocol.errors import FleetError, TimedOutError, UnreachableError
 
 ATTEMPTS = 4
 _RETRY_STATUS = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
@@ -120,7 +120,7 @@ class Transport:
     def _problem(self, answer: httpx.Response) -> FleetError:
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
             sent = "the token that was sent" if self.endpoint.token else "a request without a token"
-            return RefusedError(
+            return TokenRefusedError(
                 f"the controller at {self.endpoint.url} refuses {sent}",
                 remedy="set FLEET_TOKEN, or run as the user who ran fleet up",
             )

@@ -1,0 +1,81 @@
+"""A release before it has its number: what the manifest will list, and every blob it refers to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from protocol import cbor
+from protocol.chunks import sha256
+from protocol.documents import Manifest, Target
+from protocol.errors import InputError
+
+FORMAT = 1
+MAX_PACKAGE = 1 << 30
+_ZERO = bytes(32)
+
+
+class DamagedPackageError(InputError):
+    """A cached package that is not what was written."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """The content of a release, addressed by digests. The same build makes the same package.
+
+    Attributes:
+        model: Name.
+        version: From `model.toml`.
+        classes: Device classes that may run it.
+        provenance: Digest of the provenance document.
+        targets: One module each.
+        blobs: By SHA-256: chunks, index pages, golden inputs, provenance and graph documents.
+    """
+
+    model: str
+    version: str
+    classes: tuple[str, ...]
+    provenance: bytes
+    targets: Mapping[str, Target]
+    blobs: Mapping[bytes, bytes]
+
+    def manifest(self, sequence: int, floor: int) -> Manifest:
+        """The manifest under the numbers that the controller reserved."""
+        return Manifest(
+            model=self.model,
+            version=self.version,
+            sequence=sequence,
+            floor=floor,
+            classes=self.classes,
+            provenance=self.provenance,
+            targets=dict(self.targets),
+        )
+
+    @property
+    def content(self) -> bytes:
+        """SHA-256 over everything the manifest says except its numbers."""
+        return sha256(self.manifest(0, 0).encode())
+
+    def encode(self) -> bytes:
+        """The package as bytes, for the build cache."""
+        return cbor.encode([FORMAT, self.manifest(0, 0).encode(), list(self.blobs.values())])
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Read what `encode` wrote.
+
+        Raises:
+            DamagedPackageError: it is something else, or a blob that the manifest names is missing.
+        """
+        # Blobs may be larger than the documents that protocol.cbor is made for; the digests below
+        # are what protects against damage.
+        try:
+            version, manifest, blobs = cbor.decode(data, max_size=MAX_PACKAGE)
+            known = Manifest.decode(manifest)
+            by_digest = {sha256(blob): blob for blob in blobs}
+        except Exception as error:
+            raise DamagedPackageError(f"package is damaged: {error}") from error
+        package = cls(known.model, known.version, known.classes, known.provenance, known.targets, by_digest)
+        wanted = {known.provenance, *(target.index for target in known.targets.values())}
+        if version != FORMAT or not wanted <= by_digest.keys():
+            raise DamagedPackageError("package is damaged: blobs are missing")
+        return package
