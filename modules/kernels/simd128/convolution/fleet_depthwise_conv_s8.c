@@ -1,88 +1,107 @@
+#include "common/window.h"
 #include "fleet_kernels.h"
 #include "simd128/common/requantize.h"
 #include "simd128/common/widen.h"
 
-/* Taps whose weights are kept in registers. */
-#define MAX_TAPS 6
+/* Channels of a patch at most. */
+#define MAX_BLOCK 64
 
-/* Interleaved pairs of kernel rows, [pair][column][channel][2] int16, so that one dot product multiplies two rows. */
+/* Taps of a 3×3 kernel: two pairs of rows, three columns. */
+#define TAPS_3X3 6
+
+/* Pairs of input rows, interleaved so that one dot product multiplies two rows: [pair][column][channel][2] int16. */
 struct rows {
     const int16_t *data;
-    int32_t columns, channels;
+    int32_t pair_step, pixel_step, tap_step; /* in int16 elements: to the next pair, output and tap */
 };
 
-/* Interleaves input rows `upper` and `lower` (NULL outside the input) for columns left … left + columns − 1. Channels beyond
- * `count` are left as they are: they meet zero weights. */
-static void interleave_rows(const struct fleet_window *w, const int8_t *upper, const int8_t *lower, int32_t left, int32_t count,
-                            int32_t zero_point, const struct rows *rows, int16_t *out)
+/* Four channels of one line of outputs. */
+struct line {
+    int8_t *y;
+    int32_t pixels;
+    int32_t pixel_step; /* bytes */
+    int32_t channels;   /* that exist */
+    v128_t bias, multipliers;
+};
+
+/* One pair of input rows for `columns` columns from `left` on. What lies outside the input (rows there are NULL) is `padding`. */
+static void interleave_rows(const struct fleet_window *w, const int8_t *upper, const int8_t *lower, const int8_t *padding,
+                            int32_t left, int32_t columns, int32_t channels, int32_t channel_step, v128_t zero_point, int16_t *out)
 {
-    const v128_t zero = wasm_i16x8_splat((int16_t)zero_point);
-    for (int32_t column = left; column < left + rows->columns; ++column) {
+    for (int32_t column = left; column < left + columns; ++column) {
         const int inside = column >= 0 && column < w->in_w;
-        const int8_t *above = inside && upper ? upper + column * w->in_c : (const int8_t *)0;
-        const int8_t *below = inside && lower ? lower + column * w->in_c : (const int8_t *)0;
-        int32_t c = 0;
-        for (; c + 8 <= count; c += 8) {
-            const v128_t a = above ? wasm_i16x8_sub(wasm_i16x8_load8x8(above + c), zero) : wasm_i16x8_splat(0);
-            const v128_t b = below ? wasm_i16x8_sub(wasm_i16x8_load8x8(below + c), zero) : wasm_i16x8_splat(0);
-            wasm_v128_store(out + 2 * c, wasm_i16x8_shuffle(a, b, 0, 8, 1, 9, 2, 10, 3, 11));
-            wasm_v128_store(out + 2 * c + 8, wasm_i16x8_shuffle(a, b, 4, 12, 5, 13, 6, 14, 7, 15));
+        const int8_t *a = inside && upper ? upper + column * w->in_c : padding;
+        const int8_t *b = inside && lower ? lower + column * w->in_c : padding;
+        int16_t *pairs = out;
+        int32_t c = channels;
+        for (; c >= 8; c -= 8) {
+            const v128_t above = wasm_i16x8_sub(wasm_i16x8_load8x8(a), zero_point);
+            const v128_t below = wasm_i16x8_sub(wasm_i16x8_load8x8(b), zero_point);
+            wasm_v128_store(pairs, wasm_i16x8_shuffle(above, below, 0, 8, 1, 9, 2, 10, 3, 11));
+            wasm_v128_store(pairs + 8, wasm_i16x8_shuffle(above, below, 4, 12, 5, 13, 6, 14, 7, 15));
+            a += 8;
+            b += 8;
+            pairs += 16;
         }
-        for (; c < count; ++c) {
-            out[2 * c] = (int16_t)(above ? above[c] - zero_point : 0);
-            out[2 * c + 1] = (int16_t)(below ? below[c] - zero_point : 0);
+        for (; c > 0; --c) {
+            const int16_t zero = wasm_i16x8_extract_lane(zero_point, 0);
+            *pairs++ = (int16_t)(*a++ - zero);
+            *pairs++ = (int16_t)(*b++ - zero);
         }
-        out += 2 * rows->channels;
+        out += 2 * channel_step;
     }
 }
 
-/* One line of outputs of four channels, with taps row_pairs × kernel_w in registers; `valid` channels are stored. */
-static inline __attribute__((always_inline)) void line_in_registers(const struct rows *rows, int32_t pixels, int32_t pixel_step,
-                                                                    int32_t tap_step, int32_t row_pairs, int32_t kernel_w,
-                                                                    const int8_t *weights, v128_t bias, v128_t multipliers,
-                                                                    const struct fleet_to_int8_lanes *q, int32_t valid, int8_t *y,
-                                                                    int32_t y_step)
+static inline void store_outputs(const struct line *line, int32_t i, v128_t sum, const struct fleet_to_int8_lanes *q)
 {
-    v128_t taps[MAX_TAPS];
-    for (int32_t t = 0; t < row_pairs * kernel_w; ++t) {
-        taps[t] = wasm_i16x8_load8x8(weights + 8 * t);
-    }
+    const v128_t v = wasm_f32x4_mul(wasm_f32x4_convert_i32x4(sum), line->multipliers);
+    fleet_store_int8_x4(line->y + i * line->pixel_step, fleet_to_int8_x4(v, q), line->channels);
+}
+
+/* A 3×3 kernel, its weights in registers. */
+static void line_3x3(const struct rows *rows, const struct line *line, const v128_t taps[TAPS_3X3],
+                     const struct fleet_to_int8_lanes *q)
+{
+    const v128_t t0 = taps[0], t1 = taps[1], t2 = taps[2], t3 = taps[3], t4 = taps[4], t5 = taps[5];
     const int16_t *x = rows->data;
-    const int32_t row_step = 2 * rows->columns * rows->channels;
-    for (int32_t i = 0; i < pixels; ++i) {
-        v128_t sum = bias;
-        for (int32_t r = 0; r < row_pairs; ++r) {
-            for (int32_t kw = 0; kw < kernel_w; ++kw) {
-                const v128_t pair = wasm_v128_load(x + r * row_step + kw * tap_step);
-                sum = wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(pair, taps[r * kernel_w + kw]));
-            }
-        }
-        const v128_t v = wasm_f32x4_mul(wasm_f32x4_convert_i32x4(sum), multipliers);
-        fleet_store_int8_x4(y, fleet_to_int8_x4(v, q), valid);
-        x += pixel_step;
-        y += y_step;
+    for (int32_t i = 0; i < line->pixels; ++i) {
+        const int16_t *lower = x + rows->pair_step;
+        v128_t sum = wasm_i32x4_add(line->bias, wasm_i32x4_dot_i16x8(wasm_v128_load(x), t0));
+        sum = wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(wasm_v128_load(x + rows->tap_step), t1));
+        sum = wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(wasm_v128_load(x + 2 * rows->tap_step), t2));
+        sum = wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(wasm_v128_load(lower), t3));
+        sum = wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(wasm_v128_load(lower + rows->tap_step), t4));
+        sum = wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(wasm_v128_load(lower + 2 * rows->tap_step), t5));
+        store_outputs(line, i, sum, q);
+        x += rows->pixel_step;
     }
 }
 
-static void line_of_any_kernel(const struct rows *rows, int32_t pixels, int32_t pixel_step, int32_t tap_step, int32_t row_pairs,
-                               int32_t kernel_w, const int8_t *weights, v128_t bias, v128_t multipliers,
-                               const struct fleet_to_int8_lanes *q, int32_t valid, int8_t *y, int32_t y_step)
+/* The outputs one row further down need weights one row further down: [w0, w1], [w2, 0] become [0, w0], [w1, w2]. */
+static void shift_taps_down(v128_t taps[TAPS_3X3])
 {
-    const int32_t row_step = 2 * rows->columns * rows->channels;
-    for (int32_t i = 0; i < pixels; ++i) {
-        v128_t sum = bias;
+    for (int32_t kw = 0; kw < 3; ++kw) {
+        const v128_t upper = taps[kw];
+        taps[kw] = wasm_i32x4_shl(upper, 16);
+        taps[3 + kw] = wasm_v128_or(wasm_u32x4_shr(upper, 16), wasm_i32x4_shl(taps[3 + kw], 16));
+    }
+}
+
+static void line_of_any_kernel(const struct rows *rows, const struct line *line, const int8_t *weights, int32_t row_pairs,
+                               int32_t kernel_w, const struct fleet_to_int8_lanes *q)
+{
+    for (int32_t i = 0; i < line->pixels; ++i) {
+        v128_t sum = line->bias;
         const int8_t *w = weights;
         for (int32_t r = 0; r < row_pairs; ++r) {
-            const int16_t *x = rows->data + i * pixel_step + r * row_step;
+            const int16_t *x = rows->data + i * rows->pixel_step + r * rows->pair_step;
             for (int32_t kw = 0; kw < kernel_w; ++kw) {
                 sum = wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(wasm_v128_load(x), wasm_i16x8_load8x8(w)));
-                x += tap_step;
+                x += rows->tap_step;
                 w += 8;
             }
         }
-        const v128_t v = wasm_f32x4_mul(wasm_f32x4_convert_i32x4(sum), multipliers);
-        fleet_store_int8_x4(y, fleet_to_int8_x4(v, q), valid);
-        y += y_step;
+        store_outputs(line, i, sum, q);
     }
 }
 
@@ -94,41 +113,61 @@ void fleet_depthwise_conv_s8(const struct fleet_conv_s8_params *p, const int8_t 
     const int32_t row_pairs = (w->kernel_h + 1) / 2;
     const int32_t extent = (w->kernel_w - 1) * w->dilation_w + 1;
     const int32_t block = FLEET_DEPTHWISE_CONV_S8_CHANNELS(w->out_c, w->kernel_h, extent);
-    const int32_t pixels = FLEET_DEPTHWISE_CONV_S8_PIXELS(w->out_w, w->out_c, w->kernel_h, w->stride_w, extent);
-    const int32_t pixel_step = 2 * w->stride_w * block;
-    const int32_t tap_step = 2 * w->dilation_w * block;
+    const int32_t most_pixels = FLEET_DEPTHWISE_CONV_S8_PIXELS(w->out_w, w->out_c, w->kernel_h, w->stride_w, extent);
+    const int32_t in_row = w->in_w * w->in_c;
+    const int32_t out_row = w->out_w * w->out_c;
+    int8_t padding[MAX_BLOCK];
+    for (int32_t c = 0; c < MAX_BLOCK; ++c) {
+        padding[c] = (int8_t)p->in_zero_point;
+    }
+    const int is_3x3 = w->kernel_h == 3 && w->kernel_w == 3;
+    /* The four rows that two pairs hold are what two lines of a 3×3 kernel need. */
+    const int32_t lines = is_3x3 && w->stride_h == 1 && w->dilation_h == 1 ? 2 : 1;
 
     for (int32_t n = 0; n < w->batch; ++n) {
-        for (int32_t oh = 0; oh < w->out_h; ++oh) {
-            for (int32_t ow = 0; ow < w->out_w; ow += pixels) {
-                const int32_t count = FLEET_MIN(pixels, w->out_w - ow);
-                const struct rows rows = {scratch, (count - 1) * w->stride_w + extent, block};
+        for (int32_t oh = 0; oh < w->out_h; oh += lines) {
+            const int32_t top = oh * w->stride_h - w->pad_top;
+            for (int32_t ow = 0; ow < w->out_w; ow += most_pixels) {
+                const int32_t pixels = FLEET_MIN(most_pixels, w->out_w - ow);
+                const int32_t columns = (pixels - 1) * w->stride_w + extent;
                 for (int32_t c0 = 0; c0 < w->out_c; c0 += block) {
                     const int32_t channels = FLEET_MIN(block, w->out_c - c0);
+                    struct rows rows = {scratch, 2 * columns * block, 2 * w->stride_w * block, 2 * w->dilation_w * block};
                     for (int32_t r = 0; r < row_pairs; ++r) {
-                        const int32_t ih = oh * w->stride_h - w->pad_top + 2 * r * w->dilation_h;
-                        const int32_t below = ih + w->dilation_h;
-                        const int8_t *plane = x + n * w->in_h * w->in_w * w->in_c + c0;
-                        const int32_t row_bytes = w->in_w * w->in_c;
-                        interleave_rows(w, ih >= 0 && ih < w->in_h ? plane + ih * row_bytes : (const int8_t *)0,
-                                        2 * r + 1 < w->kernel_h && below >= 0 && below < w->in_h ? plane + below * row_bytes
-                                                                                                 : (const int8_t *)0,
-                                        ow * w->stride_w - w->pad_left, channels, p->in_zero_point, &rows,
-                                        (int16_t *)scratch + r * 2 * rows.columns * block);
+                        /* With an odd kernel the last lower row meets zero weights, unless a second line needs it. */
+                        const int32_t upper = top + 2 * r * w->dilation_h;
+                        const int32_t lower = upper + w->dilation_h;
+                        const int8_t *plane = x + n * w->in_h * in_row + c0;
+                        interleave_rows(w, upper >= 0 && upper < w->in_h ? plane + upper * in_row : (const int8_t *)0,
+                                        lower >= 0 && lower < w->in_h ? plane + lower * in_row : (const int8_t *)0,
+                                        padding, ow * w->stride_w - w->pad_left, columns, channels, block,
+                                        wasm_i16x8_splat((int16_t)p->in_zero_point), (int16_t *)scratch + r * rows.pair_step);
                     }
-                    int8_t *line = y + ((n * w->out_h + oh) * w->out_w + ow) * w->out_c;
                     for (int32_t c = c0; c < c0 + channels; c += 4) {
-                        const struct rows four = {rows.data + 2 * (c - c0), rows.columns, block};
-                        const int8_t *taps = weights + c * row_pairs * w->kernel_w * 2;
-                        const v128_t b = wasm_v128_load(bias + c);
-                        const v128_t m = wasm_v128_load(multipliers + c);
-                        if (row_pairs == 2 && w->kernel_w == 3) {
-                            line_in_registers(&four, count, pixel_step, tap_step, 2, 3, taps, b, m, &q, w->out_c - c, line + c,
-                                              w->out_c);
+                        const int8_t *packed = weights + c * row_pairs * w->kernel_w * 2;
+                        struct line line = {
+                            y + ((n * w->out_h + oh) * w->out_w + ow) * w->out_c + c,
+                            pixels,
+                            w->out_c,
+                            w->out_c - c,
+                            wasm_v128_load(bias + c),
+                            wasm_v128_load(multipliers + c),
+                        };
+                        if (is_3x3) {
+                            v128_t taps[TAPS_3X3];
+                            for (int32_t t = 0; t < TAPS_3X3; ++t) {
+                                taps[t] = wasm_i16x8_load8x8(packed + 8 * t);
+                            }
+                            line_3x3(&rows, &line, taps, &q);
+                            if (lines == 2 && oh + 1 < w->out_h) {
+                                shift_taps_down(taps);
+                                line.y += out_row;
+                                line_3x3(&rows, &line, taps, &q);
+                            }
                         } else {
-                            line_of_any_kernel(&four, count, pixel_step, tap_step, row_pairs, w->kernel_w, taps, b, m, &q,
-                                               w->out_c - c, line + c, w->out_c);
+                            line_of_any_kernel(&rows, &line, packed, row_pairs, w->kernel_w, &q);
                         }
+                        rows.data += 8;
                     }
                 }
             }
