@@ -8,7 +8,8 @@ standard library. Simple before fast: sums run in the order of the page, vectori
 """
 
 from .arithmetic import canonical, same_class
-from .document import Graph, Node, Tensor, load
+from .decode import load
+from .document import Graph, Node, Tensor
 from .errors import DocumentError
 from .interpreter import run
 

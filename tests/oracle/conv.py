@@ -39,7 +39,7 @@ def conv(layer: Layer) -> Array:
     x, w = layer.x(0), layer.x(1)
     bias = layer.x(2) if layer.has(2) else np.zeros(w.shape[0], x.dtype)
     windows = Windows.of(layer.node, x.shape[2:], layer.out.shape[2:])
-    groups = int(layer.node.attrs.get("group", 1))
+    groups = int(layer.node.attrs["group"])
     if not layer.is_int8():
         return layer.clip(_accumulate(x, w, bias, windows, groups)).reshape(layer.out.shape)
     acc = _accumulate(layer.centred(0), w.astype(np.int64), bias.astype(np.int64), windows, groups)

@@ -1,7 +1,6 @@
 """Add, Sub, Mul and Div of two tensors, with broadcasting."""
 
 from .arithmetic import F32, Array, f32
-from .errors import DocumentError
 from .layer import Layer, Operator
 
 
@@ -36,8 +35,6 @@ def mul(layer: Layer) -> Array:
 
 def div(layer: Layer) -> Array:
     """a / b, float32 only."""
-    if layer.is_int8():
-        raise DocumentError(f"{layer.node.name}: Div of two int8 tensors is not defined")
     return layer.clip(layer.x(0) / layer.x(1))
 
 

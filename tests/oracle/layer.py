@@ -7,7 +7,6 @@ import numpy as np
 
 from .arithmetic import Array, clip, to_int8
 from .document import Graph, Node, Tensor
-from .errors import DocumentError
 
 
 @dataclass(frozen=True)
@@ -19,8 +18,8 @@ class Layer:
     values: Mapping[str, Array]
 
     def has(self, index: int) -> bool:
-        """Whether input ``index`` is given (ONNX writes an absent one as an empty name)."""
-        return index < len(self.node.inputs) and self.node.inputs[index] != ""
+        """Whether input ``index`` is given."""
+        return index < len(self.node.inputs)
 
     def x(self, index: int) -> Array:
         """The value of input ``index``."""
@@ -36,18 +35,8 @@ class Layer:
         return self.graph.tensors[self.node.outputs[0]]
 
     def is_int8(self) -> bool:
-        """Which of the two rules holds: all int8, or all float32.
-
-        Raises:
-            DocumentError: Neither.
-        """
-        dtypes = {self.tensor(0).dtype, self.out.dtype}
-        if dtypes == {np.dtype(np.int8)}:
-            return True
-        if dtypes == {np.dtype(np.float32)}:
-            return False
-        names = ", ".join(sorted(str(dtype) for dtype in dtypes))
-        raise DocumentError(f"{self.node.name} ({self.node.op}) is not defined between {names}")
+        """Which rule holds: int8 (true) or float32."""
+        return self.tensor(0).dtype == np.int8
 
     def centred(self, index: int) -> Array:
         """int8 input ``index`` minus its zero point, int64."""
@@ -55,8 +44,8 @@ class Layer:
 
     def clamp_int8(self) -> tuple[int, int]:
         """Bounds of the int8 output, zero point included."""
-        lo, hi = self.node.ints("clamp", (-128, 127))
-        return lo, hi
+        lo, hi = self.node.attrs.get("clamp", (-128, 127))
+        return int(lo), int(hi)
 
     def to_int8(self, v: Array) -> Array:
         """``v`` (float32, units of the output's scale) as the int8 output."""
@@ -68,4 +57,4 @@ class Layer:
         return clip(v, lo, hi)
 
 
-Operator = Callable[[Layer], Array | list[Array]]
+Operator = Callable[[Layer], Array]

@@ -18,10 +18,10 @@ def _float(x: Array) -> Array:
 
 def softmax(layer: Layer) -> Array:
     """x and, for int8, T uint32 [256] → y."""
-    axis = int(layer.node.attr("axis"))
+    axis = int(layer.node.attrs["axis"])
     x = np.moveaxis(layer.x(0), axis, -1)
     if not layer.is_int8():
-        return layer.clip(np.moveaxis(_float(x), -1, axis))
+        return np.moveaxis(_float(x), -1, axis)
     wide = x.astype(np.int64)
     t = layer.x(1).astype(np.int64)[wide.max(-1, keepdims=True) - wide]
     r = (F32(1) / layer.out.s) / f32(t.sum(-1, keepdims=True))

@@ -17,21 +17,15 @@ def table(layer: Layer) -> Array:
 
 
 def bounds(layer: Layer) -> Array:
-    """Clip and Relu6, whose bounds are the attribute ``clamp``, as those of a fused activation."""
-    layer.node.attr("clamp")
+    """Relu and Clip: what the attribute ``clamp`` says."""
     return layer.clip(layer.x(0))
 
 
-def relu(layer: Layer) -> Array:
-    """``max(x, 0)``."""
-    return layer.clip(maximum(layer.x(0), _ZERO))
-
-
 def hard_sigmoid(layer: Layer) -> Array:
-    """A clipped line; ONNX's defaults are alpha 0.2 and beta 0.5."""
-    t = f32(layer.node.attrs.get("alpha", 0.2)) * layer.x(0)
-    t = t + f32(layer.node.attrs.get("beta", 0.5))
-    return layer.clip(minimum(maximum(t, _ZERO), _ONE))
+    """A clipped line."""
+    t = f32(layer.node.attrs["alpha"]) * layer.x(0)
+    t = t + f32(layer.node.attrs["beta"])
+    return minimum(maximum(t, _ZERO), _ONE)
 
 
 def hard_swish(layer: Layer) -> Array:
@@ -40,20 +34,19 @@ def hard_swish(layer: Layer) -> Array:
     t = x * _SIXTH
     t = t + _HALF
     t = minimum(maximum(t, _ZERO), _ONE)
-    return layer.clip(x * t)
+    return x * t
 
 
 def sigmoid(layer: Layer) -> Array:
     """1 / (1 + exp(-x))."""
-    return layer.clip(_ONE / (_ONE + exp(-layer.x(0))))
+    return _ONE / (_ONE + exp(-layer.x(0)))
 
 
 OPERATORS: dict[str, Operator] = {
     "Clip": bounds,
     "HardSigmoid": hard_sigmoid,
     "HardSwish": hard_swish,
-    "Relu": relu,
-    "Relu6": bounds,
+    "Relu": bounds,
     "Sigmoid": sigmoid,
     "Table": table,
 }

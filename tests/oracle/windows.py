@@ -51,8 +51,8 @@ class Windows:
     def of(cls, node: Node, size_in: tuple[int, ...], size_out: tuple[int, ...]) -> "Windows":
         """Read the attributes of ``node``; ``size_in`` and ``size_out`` are its spatial dimensions."""
         rank = len(size_in)
-        kernel, strides = node.ints("kernel_shape"), node.ints("strides", (1,) * rank)
-        pads, dilations = node.ints("pads", (0,) * (2 * rank)), node.ints("dilations", (1,) * rank)
+        kernel, strides = node.ints("kernel_shape"), node.ints("strides")
+        pads, dilations = node.ints("pads"), node.ints("dilations")
         if rank == 1:
             kernel, strides, dilations = (1, *kernel), (1, *strides), (1, *dilations)
             pads, size_in, size_out = (0, pads[0], 0, pads[1]), (1, *size_in), (1, *size_out)

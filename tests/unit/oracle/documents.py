@@ -47,10 +47,23 @@ class Out:
         return raw
 
 
+def complete(op: str, rank: int, attrs: dict[str, Any]) -> dict[str, Any]:
+    """``attrs`` with everything that a legal document spells out, at ONNX's defaults."""
+    window = {"strides": [1] * rank, "pads": [0] * (2 * rank), "dilations": [1] * rank}
+    defaults: dict[str, dict[str, Any]] = {
+        "AveragePool": window | {"count_include_pad": 0},
+        "Conv": window | {"group": 1},
+        "MaxPool": window,
+        "Table": {"function": "Identity"},
+    }
+    return defaults.get(op, {}) | attrs
+
+
 def one_node(op: str, inputs: list[Value], out: Out, **attrs: Any) -> bytes:
     """The document of one node named /test/node, with inputs i0, i1, … and output y."""
     names = [f"i{index}" for index in range(len(inputs))]
-    node = {"name": "/test/node", "op": op, "inputs": names, "outputs": ["y"], "attrs": attrs}
+    node: dict[str, Any] = {"name": "/test/node", "op": op, "inputs": names, "outputs": ["y"], "attrs": {}}
+    node["attrs"] = complete(op, len(out.shape) - 2, attrs)
     return cbor2.dumps(
         {
             "format": 1,

@@ -154,5 +154,5 @@ def test_int8_in_and_float_out_is_not_defined():
         Value(np.zeros((1, 1, 1, 1), np.int8), 1),
         Value(np.ones((1, 1, 1, 1), np.int8), 1, constant=True),
     ]
-    with pytest.raises(DocumentError, match=r"/test/node \(Conv\) is not defined between float32, int8"):
+    with pytest.raises(DocumentError, match=r"/test/node \(Conv\) is not defined from int8 to float32"):
         evaluate("Conv", inputs, Out((1, 1, 1, 1)), kernel_shape=[1, 1])

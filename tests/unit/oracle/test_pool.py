@@ -84,7 +84,7 @@ def test_int8_max_pool_clamps_and_refuses_a_change_of_scale():
         -3,
         20,
     ]
-    with pytest.raises(DocumentError, match="differ in scale"):
+    with pytest.raises(DocumentError, match="scale or zero point of 'i0' changes"):
         evaluate("MaxPool", [Value(x, 1, 0)], Out(x.shape, "int8", 2, 0), **attrs)
 
 
