@@ -69,15 +69,12 @@ def tampered_chunk(fleet: Fleet) -> None:
 def wrong_key(fleet: Fleet) -> None:
     """Someone stole the director's key, but not the release key."""
     scene("attack: a thief with the director's key assigns a release that the wrong key has signed")
-    generations = {}
-    for agent in fleet.agents:
-        device = fleet.json("devices", agent.name)
-        generations[agent.name] = device["generation"]
-    manifest = bytes.fromhex(str(fleet.json("release", "show", "crop-model", "1.3.0")["signed"]))
+    generations = {
+        agent.name: int(str(fleet.json("devices", agent.name)["generation"])) for agent in fleet.agents
+    }
+    manifest = bytes.fromhex(str(fleet.json("release", "show", "crop-model", "1.3.0")["manifest"]))
     key = fleet.folder / "data/fleet/controller/director.key"
-    rogue = forge_release(
-        fleet.mqtt_port, key, {name: (manifest, int(str(g))) for name, g in generations.items()}
-    )
+    rogue = forge_release(fleet.mqtt_port, key, manifest, generations)
     for agent in fleet.agents:
         show_refusal(fleet, agent, rogue.public.id.hex())
 

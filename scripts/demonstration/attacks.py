@@ -1,6 +1,7 @@
 """Two attackers: one who writes to the broker, one who even stole the director's key."""
 
 import hashlib
+import queue
 import threading
 import time
 from pathlib import Path
@@ -53,13 +54,22 @@ class Tamperer:
         self._client.loop_stop()
 
 
-def forge_release(port: int, director_key: Path, running: dict[str, tuple[bytes, int]]) -> SoftwareKey:
+def _retained(client: mqtt.Client, topic: str) -> bytes:
+    """What the broker keeps under a topic; anyone who can connect can read it."""
+    found: queue.Queue[bytes] = queue.Queue()
+    client.on_message = lambda _client, _data, message: found.put(message.payload)
+    client.subscribe(topic)
+    return found.get(timeout=10)
+
+
+def forge_release(port: int, director_key: Path, manifest: bytes, generations: dict[str, int]) -> SoftwareKey:
     """Assign a release that an unknown key has signed, to every device.
 
     Args:
         port: The broker's.
         director_key: The stolen key file.
-        running: Device to (signed manifest it runs, generation it accepted).
+        manifest: Digest of the release that the devices run; the forged one is made from it.
+        generations: Device to the generation it accepted.
 
     Returns:
         The key that signed, and that no root lists.
@@ -69,16 +79,17 @@ def forge_release(port: int, director_key: Path, running: dict[str, tuple[bytes,
     client = _connect(port)
     now = int(time.time())
     sent = []
-    for device, (signed, generation) in running.items():
-        good = Manifest.decode(cose.parse(signed, max_payload=MAX_MANIFEST).payload)
-        manifest = good.model_copy(update={"version": "6.6.6", "sequence": good.sequence + 1000}).encode()
-        digest = hashlib.sha256(manifest).digest()
+    signed = _retained(client, topics.manifest(manifest))
+    good = Manifest.decode(cose.parse(signed, max_payload=MAX_MANIFEST).payload)
+    forged = good.model_copy(update={"version": "6.6.6", "sequence": good.sequence + 1000}).encode()
+    digest = hashlib.sha256(forged).digest()
+    for device, generation in generations.items():
         assignment = Assignment(
             device=device, generation=generation + 1, models={good.model: Desired(manifest=digest)},
             min_root=1, issued=now, expires=now + 3600,
         )  # fmt: skip
         sent += [
-            client.publish(topics.manifest(digest), cose.sign(MANIFEST, manifest, [rogue]), 1, retain=True),
+            client.publish(topics.manifest(digest), cose.sign(MANIFEST, forged, [rogue]), 1, retain=True),
             client.publish(
                 topics.device(device, "desired"),
                 cose.sign(ASSIGNMENT, assignment.encode(), [director]), 1, retain=True,
