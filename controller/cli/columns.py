@@ -1,0 +1,69 @@
+"""Tables of text: columns as wide as they need, one of them wrapped where the terminal is narrow."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+Cell = str | Text
+
+GAP = 2
+NARROWEST = 12
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading, and how what stands under it is set."""
+
+    title: str
+    right: bool = False
+    wraps: bool = False
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int, indent: int = 0) -> Text:
+    """Set `rows` in at most `width` columns if the one that wraps allows it.
+
+    Lines have no blanks at their ends, so that the same text is right on and off a terminal. Headings
+    that are all empty are left out.
+    """
+    cells = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
+    heading = [Text(column.title, style="dim") for column in columns]
+    lines = [heading, *cells] if any(column.title for column in columns) else cells
+    widths = [max((line[i].cell_len for line in lines), default=0) for i in range(len(columns))]
+    excess = indent + sum(widths) + GAP * (len(columns) - 1) - width
+    for index, column in enumerate(columns):
+        if column.wraps and excess > 0:
+            widths[index] = max(NARROWEST, widths[index] - excess)
+    return Text("\n").join(_line(line, columns, widths, indent) for line in lines)
+
+
+def _line(cells: Sequence[Text], columns: Sequence[Column], widths: Sequence[int], indent: int) -> Text:
+    wrapped = [
+        _wrap(cell, width) if column.wraps else [cell]
+        for cell, column, width in zip(cells, columns, widths, strict=True)
+    ]
+    out = []
+    for row in range(max(map(len, wrapped))):
+        text = Text(" " * indent)
+        for parts, column, width in zip(wrapped, columns, widths, strict=True):
+            part = parts[row] if row < len(parts) else Text()
+            blank = " " * max(0, width - part.cell_len)
+            text.append_text(Text.assemble(blank, part) if column.right else Text.assemble(part, blank))
+            text.append(" " * GAP)
+        text.rstrip()
+        out.append(text)
+    return Text("\n").join(out)
+
+
+def _wrap(cell: Text, width: int) -> list[Text]:
+    """Break at blanks into pieces of at most `width`; a longer word stands alone."""
+    if cell.cell_len <= width:
+        return [cell]
+    words = cell.split(" ")
+    lines = [words[0]]
+    for word in words[1:]:
+        if lines[-1].cell_len + 1 + word.cell_len <= width:
+            lines[-1] = Text.assemble(lines[-1], " ", word)
+        else:
+            lines.append(word)
+    return lines

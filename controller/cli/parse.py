@@ -1,0 +1,57 @@
+"""Times, observations and labels as people type them."""
+
+import re
+
+from protocol.api import Observe
+from protocol.errors import InputError
+
+_UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+def seconds(text: str, option: str) -> int:
+    """`90`, `90s`, `10m`, `2h`, `1d`.
+
+    Raises:
+        InputError: something else.
+    """
+    match = re.fullmatch(r"(\d{1,9})\s*(s|m|min|h|d|)", text.strip())
+    if match is None:
+        raise InputError(
+            f"{text!r} is not a time", where=option, remedy="write for example 90s, 10m, 2h or 1d"
+        )
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def observation(text: str) -> Observe:
+    """`20,30s`: inferences, or time, whichever comes first.
+
+    Raises:
+        InputError: something else.
+    """
+    inferences, comma, time = text.partition(",")
+    if not comma or not inferences.strip().isdecimal():
+        raise InputError(
+            f"{text!r} is not a number of inferences and a time",
+            where="--observe",
+            remedy="write for example 20,30s",
+        )
+    return Observe(inferences=int(inferences), seconds=seconds(time, "--observe"))
+
+
+def labels(words: list[str]) -> dict[str, str | None]:
+    """`site=north` sets a label, `site-` or `site=` removes it (None).
+
+    Raises:
+        InputError: a word is neither.
+    """
+    changes: dict[str, str | None] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals and key.endswith("-"):
+            key = key[:-1]
+        elif not equals:
+            raise InputError(
+                f"{word!r} is not a label", remedy="write KEY=VALUE to set one, KEY- to remove it"
+            )
+        changes[key] = value or None
+    return changes
