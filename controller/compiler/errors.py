@@ -1,0 +1,64 @@
+"""What the compiler says when it cannot go on.
+
+CompileError                exit 3   (an InputError: the file, the project or the data is not usable)
+├── ProjectError                     model.toml, or a file that it names
+├── BrokenModelError                 not ONNX, truncated, inconsistent, external data missing
+├── DynamicShapeError                an input's size is open and --shape does not close it
+├── UnsupportedError                 a node that has no kernel
+├── CalibrationError                 calibration or evaluation data missing or of the wrong shape
+└── ToolchainError                   clang or the linker failed
+CheckError                  exit 1   targets or oracle disagree, or accuracy is below the budget
+IllegalGraphError           a bug of ours: a pass made a graph that the verifier refuses
+"""
+
+from protocol.errors import FleetError, InputError
+
+
+class CompileError(InputError):
+    """A model that cannot be compiled as it is."""
+
+
+class ProjectError(CompileError):
+    """A model project that is missing, or whose `model.toml` does not hold."""
+
+
+class BrokenModelError(CompileError):
+    """A file that is not a sound ONNX model."""
+
+
+class DynamicShapeError(CompileError):
+    """Shapes must be known when a model is compiled."""
+
+
+class UnsupportedError(CompileError):
+    """A node that cannot be compiled.
+
+    Args:
+        node: The ONNX node's name.
+        op: Its operator.
+        why: What has no kernel, ending the sentence "cannot compile node … (…): …".
+        where: The file and its opset.
+        remedy: What can be done.
+    """
+
+    def __init__(self, node: str, op: str, why: str, *, where: str | None = None, remedy: str) -> None:
+        super().__init__(f"cannot compile node {node} ({op}): {why}", where=where, remedy=remedy)
+        self.node = node
+        self.op = op
+        self.why = why
+
+
+class CalibrationError(CompileError):
+    """Sample data that is missing or does not fit the model."""
+
+
+class ToolchainError(CompileError):
+    """Clang or the linker refused what the compiler wrote."""
+
+
+class CheckError(FleetError):
+    """A compiled module that does not do what it should."""
+
+
+class IllegalGraphError(FleetError):
+    """A pass left a graph that breaks a rule of `ir.verify`; a bug of the compiler."""

@@ -1,0 +1,123 @@
+"""What the importer of one operator sees, and how it writes the graph."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import numpy as np
+import onnx
+
+from controller.compiler.errors import UnsupportedError
+from controller.compiler.ir import FLOAT, Array, Graph, Node, Shape, Tensor
+
+DOCS = "docs/operators.md"
+ANY_TYPE = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Transpose", "Concat"})
+
+
+@dataclass
+class Context:
+    """One ONNX node on its way into the graph.
+
+    Attributes:
+        node: The node; it has a unique name.
+        opset: Of the model.
+        where: For messages.
+        graph: What is written to; every input of the node is a tensor there.
+        out_shapes: Shapes of the node's outputs, by name.
+    """
+
+    node: onnx.NodeProto
+    opset: int
+    where: str
+    graph: Graph
+    out_shapes: dict[str, Shape]
+    attrs: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.attrs = {a.name: onnx.helper.get_attribute_value(a) for a in self.node.attribute}
+
+    @property
+    def out(self) -> str:
+        """Name of the first output."""
+        return self.node.output[0]
+
+    @property
+    def out_shape(self) -> Shape:
+        """Shape of the first output."""
+        return self.out_shapes[self.out]
+
+    def has(self, index: int) -> bool:
+        """Whether an optional input is given."""
+        return index < len(self.node.input) and self.node.input[index] != ""
+
+    def tensor(self, index: int) -> Tensor:
+        """An input."""
+        return self.graph.tensors[self.node.input[index]]
+
+    def constant(self, index: int, what: str) -> Array:
+        """The value of an input that must be constant.
+
+        Raises:
+            UnsupportedError: It is computed while the model runs.
+        """
+        data = self.tensor(index).data
+        if data is None:
+            self.refuse(f"{what} is computed at run time", "export the model with it as a constant")
+        return data
+
+    def refuse(self, why: str, remedy: str | None = None) -> NoReturn:
+        """Give up on this node.
+
+        Raises:
+            UnsupportedError: Always.
+        """
+        anchor = f"{DOCS}#{self.node.op_type.lower()}"
+        remedy = f"{remedy}: {anchor}" if remedy else f"see what compiles: {anchor}"
+        raise UnsupportedError(self.node.name, self.node.op_type, why, where=self.where, remedy=remedy)
+
+    def only_output(self) -> None:
+        """Refuse a node whose optional outputs are used."""
+        if any(self.node.output[1:]):
+            self.refuse("its optional outputs have no kernel", "export without them")
+
+    def axis(self, value: int, rank: int) -> int:
+        """An axis counted from the front."""
+        return value + rank if value < 0 else value
+
+    def emit(
+        self,
+        op: str,
+        inputs: Sequence[str],
+        out: str | None = None,
+        shape: Shape | None = None,
+        name: str | None = None,
+        **attrs: Any,
+    ) -> str:
+        """Write one node.
+
+        Args:
+            op: Operator of the graph.
+            inputs: Names of its inputs.
+            out: Name of the output; the ONNX node's first output unless given. It is made unique.
+            shape: Shape of the output; that of the ONNX node's first output unless given.
+            name: Suffix of the node's name, for further nodes that one ONNX node becomes.
+            **attrs: Attributes.
+
+        Returns:
+            Name of the output.
+        """
+        dtype = self.graph.tensors[inputs[0]].dtype
+        if op not in ANY_TYPE and dtype != FLOAT:
+            self.refuse(f"it works on {dtype}, and only float32 has kernels", "export the model in float32")
+        target = self.out if out is None else self.graph.fresh(f"{self.node.name}/{out}")
+        self.graph.tensors[target] = Tensor(target, dtype, self.out_shape if shape is None else shape)
+        node_name = self.node.name if name is None else self.graph.fresh(f"{self.node.name}/{name}")
+        self.graph.nodes.append(Node(node_name, op, list(inputs), [target], attrs))
+        return target
+
+    def add_constant(self, name: str, data: Array) -> str:
+        """A constant that the importer made."""
+        return self.graph.add_constant(f"{self.node.name}/{name}", np.asarray(data))
+
+
+Importer = Callable[[Context], None]

@@ -1,0 +1,138 @@
+"""Shape inference and evaluation of one ONNX node, both by the `onnx` package."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx.reference import ReferenceEvaluator
+from onnx.shape_inference import InferenceError, infer_node_outputs
+
+from controller.compiler.errors import BrokenModelError, UnsupportedError
+from controller.compiler.ir import Array, Shape
+
+Type = tuple[np.dtype[Any], Shape]
+
+MAX_FOLDED_BYTES = 1 << 28
+"""A constant made while folding may not be larger: files of a few bytes can ask for anything."""
+
+_MAX_SHAPE_DATA = 4096
+_RANDOM = frozenset({"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"})
+
+
+def is_foldable(node: onnx.NodeProto) -> bool:
+    """Whether a node with constant inputs is a constant."""
+    subgraphs = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
+    return node.op_type not in _RANDOM and all(a.type not in subgraphs for a in node.attribute)
+
+
+def infer(
+    node: onnx.NodeProto, types: Mapping[str, Type], constants: Mapping[str, Array], opset: int, where: str
+) -> dict[str, Type]:
+    """Type and shape of each output.
+
+    Raises:
+        BrokenModelError: The inputs do not fit the operator.
+        UnsupportedError: An output's size depends on data.
+    """
+    schema = onnx.defs.get_schema(node.op_type, opset, "")
+    given = {name: _proto(types[name]) for name in node.input if name}
+    # Only small constants can be shapes, axes or sizes; handing over weights would copy them.
+    data = {
+        name: onnx.numpy_helper.from_array(constants[name], name)
+        for name in node.input
+        if name in constants and constants[name].size <= _MAX_SHAPE_DATA
+    }
+    try:
+        outputs = infer_node_outputs(
+            schema, node, given, data, opset_imports=[onnx.helper.make_opsetid("", opset)], ir_version=10
+        )
+    except (InferenceError, ValueError, onnx.checker.ValidationError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BrokenModelError(
+            f"node {node.name} ({node.op_type}) does not fit its inputs: {reason}",
+            where=where,
+            remedy="check --shape, or export the model again",
+        ) from error
+    result = {}
+    for name in node.output:
+        if not name:
+            continue
+        tensor = outputs[name].tensor_type if name in outputs else None
+        dims = list(tensor.shape.dim) if tensor is not None and tensor.HasField("shape") else None
+        if tensor is None or dims is None or any(not dim.HasField("dim_value") for dim in dims):
+            raise UnsupportedError(
+                node.name,
+                node.op_type,
+                "the size of its output depends on data",
+                where=where,
+                remedy="export the model with static shapes",
+            )
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+        result[name] = (dtype, tuple(dim.dim_value for dim in dims))
+    return result
+
+
+def evaluate(
+    node: onnx.NodeProto, constants: Mapping[str, Array], types: Mapping[str, Type], opset: int, where: str
+) -> dict[str, Array]:
+    """The outputs of a node whose inputs are constants.
+
+    Raises:
+        BrokenModelError: They cannot be computed, or are too large.
+    """
+    if node.op_type == "Constant":
+        value = constant_value(node)
+        if value is not None:
+            return {node.output[0]: value}
+    if sum(_nbytes(types[name]) for name in node.output if name) > MAX_FOLDED_BYTES:
+        raise BrokenModelError(
+            f"node {node.name} ({node.op_type}) makes a constant of more than {MAX_FOLDED_BYTES >> 20} MiB",
+            where=where,
+            remedy="check the file: a model of this size has no place on a device",
+        )
+    names = [name for name in dict.fromkeys(node.input) if name]
+    graph = onnx.helper.make_graph(
+        [node],
+        "fold",
+        [onnx.ValueInfoProto(name=name, type=_proto(types[name])) for name in names],
+        [onnx.ValueInfoProto(name=name, type=_proto(types[name])) for name in node.output if name],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            values = ReferenceEvaluator(model).run(None, {name: constants[name] for name in names})
+    # The reference evaluator raises whatever NumPy raises.
+    except Exception as error:
+        raise BrokenModelError(
+            f"constant node {node.name} ({node.op_type}) cannot be computed: {error}",
+            where=where,
+            remedy="export the model again",
+        ) from error
+    return {
+        name: np.asarray(value, types[name][0])
+        for name, value in zip([name for name in node.output if name], values, strict=True)
+    }
+
+
+def constant_value(node: onnx.NodeProto) -> Array | None:
+    """The value of a Constant node; None for kinds that the reference evaluator reads."""
+    attribute = node.attribute[0]
+    if attribute.name == "value":
+        return onnx.numpy_helper.to_array(attribute.t)
+    dtypes = {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64}
+    if attribute.name in dtypes:
+        return np.array(onnx.helper.get_attribute_value(attribute), dtypes[attribute.name])
+    return None
+
+
+def _proto(kind: Type) -> onnx.TypeProto:
+    dtype, shape = kind
+    return onnx.helper.make_tensor_type_proto(onnx.helper.np_dtype_to_tensor_dtype(dtype), shape)
+
+
+def _nbytes(kind: Type) -> int:
+    dtype, shape = kind
+    return int(np.prod(shape, dtype=np.float64)) * dtype.itemsize

@@ -1,0 +1,13 @@
+"""One importer for each ONNX operator that compiles, by family."""
+
+from controller.compiler.frontend.context import Importer
+from controller.compiler.frontend.operators import activation, elementwise, linear, movement, normalization, window
+
+IMPORTERS: dict[str, Importer] = {
+    **activation.IMPORTERS,
+    **elementwise.IMPORTERS,
+    **linear.IMPORTERS,
+    **movement.IMPORTERS,
+    **normalization.IMPORTERS,
+    **window.IMPORTERS,
+}

@@ -1,0 +1,141 @@
+"""Reads an ONNX file and refuses what is not a sound one."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_model, uses_external_data
+
+from controller.compiler.errors import BrokenModelError, UnsupportedError
+
+OLDEST_OPSET = 7
+NEWEST_OPSET = onnx.defs.onnx_opset_version()
+STANDARD = ("", "ai.onnx")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model as it was read.
+
+    Attributes:
+        path: The file.
+        model: Checked, with external data loaded.
+        opset: Of the standard domain.
+        digest: SHA-256 of the file and of its external data, hexadecimal.
+    """
+
+    path: Path
+    model: onnx.ModelProto
+    opset: int
+    digest: str
+
+    @property
+    def where(self) -> str:
+        """For messages."""
+        return f"{self.path.name}, opset {self.opset}"
+
+
+def read(path: Path) -> Source:
+    """Read and check a file.
+
+    Raises:
+        BrokenModelError: Not ONNX, truncated, inconsistent, cyclic, of an opset that is not 7 … newest, or with
+            external data missing.
+        UnsupportedError: An operator that ONNX does not know.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BrokenModelError(f"cannot read {path}: {error.strerror}", remedy="check the name of the file") from error
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(data)
+    except (DecodeError, ValueError) as error:
+        raise BrokenModelError(
+            f"{path.name} is not an ONNX file, or it is truncated ({len(data):,} bytes)",
+            where=str(path),
+            remedy="export or download it again",
+        ) from error
+    if not model.graph.node and not model.graph.output:
+        raise BrokenModelError(
+            f"{path.name} holds no graph", where=str(path), remedy="give a model exported as .onnx"
+        )
+    opset = _opset(path, model)
+    digest = sha256(data)
+    for external in _load_external(path, model):
+        digest.update(external)
+    _known_operators(path, model, opset)
+    try:
+        onnx.checker.check_model(model)
+    except (onnx.checker.ValidationError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BrokenModelError(
+            f"{path.name} is not a valid ONNX model: {reason}", where=str(path), remedy="export it again"
+        ) from error
+    return Source(path, model, opset, digest.hexdigest())
+
+
+def _opset(path: Path, model: onnx.ModelProto) -> int:
+    versions = [entry.version for entry in model.opset_import if entry.domain in STANDARD]
+    if not versions:
+        raise BrokenModelError(f"{path.name} names no ONNX opset", where=str(path), remedy="export it again")
+    if not OLDEST_OPSET <= versions[0] <= NEWEST_OPSET:
+        raise BrokenModelError(
+            f"{path.name} uses opset {versions[0]}; {OLDEST_OPSET} to {NEWEST_OPSET} compile",
+            where=str(path),
+            remedy="convert it: onnx.version_converter.convert_version(model, 17)",
+        )
+    return int(versions[0])
+
+
+def _tensors(graph: onnx.GraphProto) -> list[onnx.TensorProto]:
+    inside = [a.t for node in graph.node for a in node.attribute if a.type == onnx.AttributeProto.TENSOR]
+    return [*graph.initializer, *inside]
+
+
+def _load_external(path: Path, model: onnx.ModelProto) -> list[bytes]:
+    """Load weights that live in other files; returns the contents of those files, in order of their names."""
+    external = [tensor for tensor in _tensors(model.graph) if uses_external_data(tensor)]
+    names = sorted({ExternalDataInfo(tensor).location for tensor in external})
+    folder = path.parent.resolve()
+    contents = []
+    for name in names:
+        place = (folder / name).resolve()
+        if not place.is_relative_to(folder) or not place.is_file():
+            tensor = next(t.name for t in external if ExternalDataInfo(t).location == name)
+            raise BrokenModelError(
+                f"external data {name} of tensor {tensor} is missing",
+                where=str(path),
+                remedy=f"put {name} beside {path.name}, or save the model with its data inside",
+            )
+        contents.append(place.read_bytes())
+    if external:
+        try:
+            load_external_data_for_model(model, str(folder))
+        except (ValueError, OSError, onnx.checker.ValidationError) as error:
+            raise BrokenModelError(
+                f"external data of {path.name} cannot be read: {error}", where=str(path), remedy="export it again"
+            ) from error
+    return contents
+
+
+def _known_operators(path: Path, model: onnx.ModelProto, opset: int) -> None:
+    """ONNX's checker would say the same, without naming the node."""
+    for index, node in enumerate(model.graph.node):
+        standard = node.domain in STANDARD
+        if standard and onnx.defs.has(node.op_type, opset, ""):
+            continue
+        why = (
+            f"opset {opset} has no such operator"
+            if standard
+            else f"operators of the domain {node.domain} have no kernels"
+        )
+        raise UnsupportedError(
+            node.name or f"{node.op_type}_{index}",
+            node.op_type,
+            why,
+            where=f"{path.name}, opset {opset}",
+            remedy="export with standard operators only; docs/operators.md lists what compiles",
+        )

@@ -1,0 +1,82 @@
+"""Inputs of the graph: their types, and their shapes once `--shape` has closed what was open."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnx
+
+from controller.compiler.errors import BrokenModelError, DynamicShapeError
+from controller.compiler.frontend.reader import Source
+from controller.compiler.ir import Shape
+
+
+def graph_inputs(source: Source) -> list[onnx.ValueInfoProto]:
+    """What a caller gives; before IR version 4 initializers were listed among the inputs too."""
+    initializers = {tensor.name for tensor in source.model.graph.initializer}
+    return [value for value in source.model.graph.input if value.name not in initializers]
+
+
+def input_types(
+    source: Source, shapes: Mapping[str, Sequence[int]]
+) -> dict[str, tuple[np.dtype[np.generic], Shape]]:
+    """Type and static shape of each input.
+
+    Args:
+        source: The model.
+        shapes: Shapes given by the user, for some inputs or none.
+
+    Raises:
+        DynamicShapeError: A dimension is open, or a shape contradicts the model.
+        BrokenModelError: An input is not a tensor.
+    """
+    inputs = graph_inputs(source)
+    unknown = sorted(shapes.keys() - {value.name for value in inputs})
+    if unknown:
+        names = ", ".join(value.name for value in inputs)
+        raise DynamicShapeError(
+            f"--shape names {unknown[0]}, which is not an input", where=source.where, remedy=f"inputs: {names}"
+        )
+    symbols: dict[str, int] = {}
+    types = {}
+    for value in inputs:
+        tensor = value.type.tensor_type
+        if value.type.WhichOneof("value") != "tensor_type" or not tensor.elem_type:
+            raise BrokenModelError(f"input {value.name} is not a tensor", where=source.where, remedy="export it again")
+        types[value.name] = (
+            onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type),
+            _shape(source, value, shapes.get(value.name), symbols),
+        )
+    return types
+
+
+def _shape(
+    source: Source, value: onnx.ValueInfoProto, given: Sequence[int] | None, symbols: dict[str, int]
+) -> Shape:
+    known = value.type.tensor_type.HasField("shape")
+    dims = list(value.type.tensor_type.shape.dim)
+    declared = [dim.dim_value if dim.dim_value > 0 else dim.dim_param or "?" for dim in dims]
+    text = " x ".join(str(size) for size in declared) if known else "unknown"
+    if given is None:
+        sizes = [symbols.get(size, 0) if isinstance(size, str) else size for size in declared]
+        if not known or not all(sizes):
+            example = ",".join(str(size) if isinstance(size, int) else str(symbols.get(size, 1)) for size in declared)
+            raise DynamicShapeError(
+                f'input "{value.name}" has a dynamic size: {text}',
+                where=source.where,
+                remedy=f"--shape {value.name}={example or '1,3,224,224'}",
+            )
+        return tuple(sizes)
+    fits = not known or (
+        len(given) == len(declared)
+        and all(isinstance(want, str) or want == got for want, got in zip(declared, given, strict=True))
+    )
+    if not fits or any(size < 1 for size in given):
+        raise DynamicShapeError(
+            f'shape {",".join(map(str, given))} does not fit input "{value.name}": {text}',
+            where=source.where,
+            remedy=f"give {len(declared)} sizes, keeping the numbers that the model states",
+        )
+    for want, got in zip(declared, given, strict=False):
+        if isinstance(want, str) and want != "?":
+            symbols[want] = got
+    return tuple(given)

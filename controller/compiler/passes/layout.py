@@ -1,0 +1,110 @@
+"""Decides how every tensor lies in memory: channels-last where windows slide, row-major where order is ONNX's.
+
+Shapes and operators keep ONNX's meaning; only `Tensor.order` is set. Where an operator needs another
+order than its input has, an Identity between two orders is put in front: the one kind of node that moves memory.
+As few as possible: operators that do not care take the order they are given, a Transpose takes the order
+that makes it a renaming, and orders that differ only in dimensions of size 1 are the same.
+"""
+
+from controller.compiler.ir import Graph, Node, Shape, Tensor
+from controller.compiler.ir.operators import VIEWS
+
+Order = tuple[int, ...]
+
+_WINDOWS = ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool")
+_ROW_MAJOR = frozenset({"Gemm", "MatMul"}) | VIEWS
+
+
+def row_major(rank: int) -> Order:
+    """ONNX's order."""
+    return tuple(range(rank))
+
+
+def channels_last(rank: int) -> Order:
+    """N, spatial dimensions, C."""
+    return (0, *range(2, rank), 1)
+
+
+def same_memory(shape: Shape, a: Order, b: Order) -> bool:
+    """Whether two orders put every element of `shape` into the same place."""
+    return [d for d in a if shape[d] != 1] == [d for d in b if shape[d] != 1]
+
+
+def assign_layout(graph: Graph) -> None:
+    """Set the order of every tensor, adding conversions where they cannot be avoided."""
+    for tensor in graph.tensors.values():
+        if tensor.is_constant or tensor.name in graph.inputs:
+            tensor.order = row_major(len(tensor.shape))
+    converted: dict[tuple[str, Order], str] = {}
+    for node in list(graph.nodes):
+        x = graph.tensors[node.inputs[0]]
+        wanted = _wanted(node, x)
+        if wanted is not None:
+            node.inputs[0] = _convert(graph, node, x, wanted, converted)
+        if node.op in _ROW_MAJOR:
+            for index, name in enumerate(node.inputs[1:], start=1):
+                other = graph.tensors[name]
+                node.inputs[index] = _convert(graph, node, other, row_major(len(other.shape)), converted)
+        graph.tensors[node.output].order = _result(graph, node)
+    for index, name in enumerate(graph.outputs):
+        graph.outputs[index] = _restore(graph, name)
+
+
+def _wanted(node: Node, x: Tensor) -> Order | None:
+    """The order that an operator needs its first input in; None if any will do."""
+    if node.op in _WINDOWS:
+        return channels_last(len(x.shape))
+    return row_major(len(x.shape)) if node.op in _ROW_MAJOR else None
+
+
+def _result(graph: Graph, node: Node) -> Order:
+    """The order in which an operator makes its output."""
+    out = graph.tensors[node.output]
+    rank = len(out.shape)
+    if node.op in _WINDOWS:
+        return channels_last(rank)
+    if node.op in _ROW_MAJOR:
+        return row_major(rank)
+    if node.op == "Transpose":
+        perm, order = list(node.attrs["perm"]), graph.tensors[node.inputs[0]].order
+        assert order is not None
+        return tuple(perm.index(axis) for axis in order)
+    # Elementwise and Concat: the order of the inputs of this rank; channels-last wins over row-major.
+    orders = [
+        t.order for t in map(graph.tensors.__getitem__, node.inputs) if len(t.shape) == rank and not t.is_constant and t.order
+    ]
+    return next((order for order in orders if order != row_major(rank)), row_major(rank))
+
+
+def _convert(
+    graph: Graph, node: Node, x: Tensor, order: Order, converted: dict[tuple[str, Order], str]
+) -> str:
+    """`x` in another order; one conversion serves every reader."""
+    assert x.order is not None
+    if same_memory(x.shape, x.order, order):
+        return x.name
+    if (x.name, order) not in converted:
+        name = graph.add_tensor(f"{x.name}/layout", x.dtype, x.shape, x.quant)
+        graph.tensors[name].order = order
+        graph.insert_before(node, Node(graph.fresh(f"{node.name}/layout"), "Identity", [x.name], [name]))
+        converted[x.name, order] = name
+    return converted[x.name, order]
+
+
+def _restore(graph: Graph, name: str) -> str:
+    """An output of the graph has ONNX's order; its name stays."""
+    tensor = graph.tensors[name]
+    order = row_major(len(tensor.shape))
+    assert tensor.order is not None
+    if same_memory(tensor.shape, tensor.order, order):
+        return name
+    inner = graph.add_tensor(f"{name}/layout", tensor.dtype, tensor.shape, tensor.quant)
+    graph.tensors[inner].order = tensor.order
+    producer = graph.producer(name)
+    assert producer is not None
+    for node in graph.nodes:
+        node.inputs = [inner if i == name else i for i in node.inputs]
+    producer.outputs = [inner]
+    tensor.order = order
+    graph.insert_after(producer, Node(graph.fresh(f"{producer.name}/layout"), "Identity", [inner], [name]))
+    return name

@@ -1,0 +1,58 @@
+"""From histograms to scales: which range of reals the 256 integers of a tensor stand for."""
+
+import numpy as np
+
+from controller.compiler.ir import Quant
+from controller.compiler.quantize.histogram import Histogram
+
+Range = tuple[float, float]
+
+_STEPS = 24
+_SHRINK = 0.25
+
+
+def minmax(histogram: Histogram) -> Range:
+    """Everything that was seen."""
+    return histogram.low, histogram.high
+
+
+def mse(histogram: Histogram) -> Range:
+    """The range within the extremes whose quantization has the least mean squared error.
+
+    Both ends are tried at evenly spaced fractions of the extreme, coarsely and then once more around the best pair.
+    """
+    values, counts = histogram.bins()
+    low, high = min(histogram.low, 0.0), max(histogram.high, 0.0)
+    best = (1.0, 1.0)
+    span = 1 - _SHRINK
+    for _ in range(2):
+        grid = np.linspace(-span / 2, span / 2, _STEPS)
+        lows = np.unique(np.clip(best[0] + grid, _SHRINK, 1)) if low < 0 else np.ones(1)
+        highs = np.unique(np.clip(best[1] + grid, _SHRINK, 1)) if high > 0 else np.ones(1)
+        # The whole range is always a candidate: of equal errors it wins, being first.
+        pairs = [(1.0, 1.0), *((a, b) for a in lows[::-1] for b in highs[::-1])]
+        errors = [_error(values, counts, low * a, high * b) for a, b in pairs]
+        best = pairs[int(np.argmin(errors))]
+        span /= _STEPS / 2
+    return low * best[0], high * best[1]
+
+
+def _error(values: "np.ndarray[tuple[int], np.dtype[np.float64]]", counts: object, low: float, high: float) -> float:
+    scale = (high - low) / 255
+    if scale <= 0:
+        return 0.0
+    quantized = np.rint(np.clip(values, low, high) / scale) * scale
+    return float(np.dot((quantized - values) ** 2, np.asarray(counts)))
+
+
+METHODS = {"minmax": minmax, "mse": mse}
+
+
+def to_quant(low: float, high: float) -> Quant:
+    """Scale and zero point of an int8 tensor over a range, which is widened to hold zero exactly."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    if high - low < 2.0**-100:
+        return Quant.per_tensor(1.0, -128)
+    scale = np.float32((high - low) / 255)
+    zero_point = int(np.clip(np.rint(-128 - low / float(scale)), -128, 127))
+    return Quant.per_tensor(scale, zero_point)

@@ -1,0 +1,188 @@
+"""Rewrites the float graph with int8 tensors.
+
+A tensor keeps its name in the form in which it is stored; where both forms are needed, the float32 one is
+`<name>/float32`, and QuantizeLinear or DequantizeLinear stands between them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from controller.compiler.errors import CalibrationError
+from controller.compiler.ir import FLOAT, INT8, Array, Graph, Node, Quant, Tensor
+from controller.compiler.quantize.choose import Plan, choose
+from controller.compiler.quantize.functions import (
+    quantize_array,
+    softmax_table,
+    unary_function,
+    unary_table,
+)
+from controller.compiler.quantize.histogram import Histogram
+from controller.compiler.quantize.ranges import to_quant
+
+_WEIGHTED = ("Conv", "Gemm", "MatMul")
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """What was done.
+
+    Attributes:
+        graph: The int8 graph.
+        int8: Names of the layers in int8.
+        kept: Name of each layer left in float32, and why.
+    """
+
+    graph: Graph
+    int8: tuple[str, ...]
+    kept: dict[str, str] = field(default_factory=dict)
+
+
+def quantize(
+    graph: Graph, histograms: Mapping[str, Histogram], method: str, keep_float: Sequence[str] = ()
+) -> Quantization:
+    """Quantize what has an int8 form and a known range.
+
+    Args:
+        graph: After the float passes; it is not changed.
+        histograms: From `observe`.
+        method: A key of `ranges.METHODS`.
+        keep_float: Names of nodes to leave in float32.
+
+    Raises:
+        CalibrationError: A float input of the graph has no range, or `keep_float` names no layer.
+    """
+    names = {node.name for node in graph.nodes}
+    unknown = [name for name in keep_float if name not in names]
+    if unknown:
+        raise CalibrationError(
+            f"keep_float names {unknown[0]}, which is not a layer",
+            where=graph.name,
+            remedy=f"layers after fusion: {', '.join(sorted(names))}",
+        )
+    plan = choose(graph, histograms, method, keep_float)
+    writer = _Writer(graph, plan)
+    for node in graph.nodes:
+        writer.write(node)
+    result = writer.finish()
+    int8 = tuple(node.name for node in graph.nodes if node.name in plan.int8)
+    return Quantization(result, int8, plan.kept)
+
+
+class _Writer:
+    def __init__(self, graph: Graph, plan: Plan) -> None:
+        self._old, self._plan = graph, plan
+        self._new = Graph(graph.name, list(graph.inputs), list(graph.outputs))
+        self._both = self._needs_int8()
+        for name in graph.inputs:
+            tensor = graph.tensors[name]
+            self._new.tensors[name] = self._int8(name) if name in plan.quants else Tensor(name, tensor.dtype, tensor.shape)
+
+    def _needs_int8(self) -> set[str]:
+        """Tensors that some layer, or the caller, wants as int8."""
+        wanted = {
+            name for node in self._old.nodes if node.name in self._plan.int8 for name in node.inputs if name in self._plan.quants
+        }
+        return wanted | (self._plan.quants.keys() & {*self._old.inputs, *self._old.outputs})
+
+    def _int8(self, name: str) -> Tensor:
+        return Tensor(name, INT8, self._old.tensors[name].shape, self._plan.quants[name])
+
+    def _float_name(self, name: str) -> str:
+        int8 = name in self._both or self._plan.made_int8(name)
+        return f"{name}/float32" if int8 else name
+
+    def write(self, node: Node) -> None:
+        if node.name in self._plan.int8:
+            self._write_int8(node)
+        else:
+            self._write_float(node)
+
+    # float32
+
+    def _write_float(self, node: Node) -> None:
+        inputs = [self._as_float(name) for name in node.inputs]
+        out = self._old.tensors[node.output]
+        target = self._float_name(node.output)
+        self._new.tensors[target] = Tensor(target, out.dtype, out.shape)
+        self._new.nodes.append(Node(node.name, node.op, inputs, [target], dict(node.attrs)))
+        if target != node.output:
+            self._new.tensors[node.output] = self._int8(node.output)
+            name = f"{node.output}/QuantizeLinear"
+            self._new.nodes.append(Node(name, "QuantizeLinear", [target], [node.output]))
+
+    def _as_float(self, name: str) -> str:
+        tensor = self._old.tensors[name]
+        target = self._float_name(name)
+        if target in self._new.tensors:
+            return target
+        if tensor.is_constant:
+            self._new.tensors[name] = Tensor(name, tensor.dtype, tensor.shape, data=tensor.data)
+            return name
+        self._new.tensors[target] = Tensor(target, FLOAT, tensor.shape)
+        self._new.nodes.append(Node(f"{name}/DequantizeLinear", "DequantizeLinear", [name], [target]))
+        return target
+
+    # int8
+
+    def _write_int8(self, node: Node) -> None:
+        out = self._int8(node.output)
+        assert out.quant is not None
+        attrs = {key: value for key, value in node.attrs.items() if key != "clamp"}
+        constants = [self._old.constant(name) for name in node.inputs]
+        op, inputs = node.op, [node.inputs[0]]
+        function = unary_function(node, constants)
+        if function is not None:
+            x = next(name for name, data in zip(node.inputs, constants, strict=True) if data is None)
+            table = unary_table(function, self._plan.quants[x], out.quant)
+            op, attrs = "Table", {"function": node.op}
+            inputs = [x, self._new.add_constant(f"{node.name}/table", table)]
+        elif node.op in _WEIGHTED:
+            inputs = self._weights(node)
+        elif node.op == "Softmax":
+            x_quant = self._plan.quants[node.inputs[0]]
+            length = self._old.tensors[node.inputs[0]].shape[node.attrs["axis"]]
+            inputs.append(self._new.add_constant(f"{node.name}/table", softmax_table(float(x_quant.s), length)))
+        elif node.op == "Concat":
+            inputs = [self._requantized(node, name, out.quant) for name in node.inputs]
+        else:
+            inputs = [self._operand(node, name) for name in node.inputs]
+        if function is None and "clamp" in node.attrs:
+            low, high = (int(bound) for bound in quantize_array(np.array(node.attrs["clamp"]), out.quant))
+            if (low, high) != (-128, 127):
+                attrs["clamp"] = [low, high]
+        self._new.tensors[out.name] = out
+        self._new.nodes.append(Node(node.name, op, inputs, [out.name], attrs))
+
+    def _weights(self, node: Node) -> list[str]:
+        weights = self._plan.weights[node.name]
+        kernel = self._new.add_constant(node.inputs[1], weights.weight, weights.weight_quant)
+        bias_name = node.inputs[2] if len(node.inputs) > 2 else f"{node.name}/bias"
+        bias = self._new.add_constant(bias_name, weights.bias, weights.bias_quant)
+        return [node.inputs[0], kernel, bias]
+
+    def _operand(self, node: Node, name: str) -> str:
+        """An input of an elementwise operator: an activation, or a constant with a scale of its own."""
+        data = self._old.constant(name)
+        if data is None:
+            return name
+        quant = to_quant(float(data.min()), float(data.max()))
+        return self._new.add_constant(f"{node.name}/constant", quantize_array(data, quant), quant)
+
+    def _requantized(self, node: Node, name: str, quant: Quant) -> str:
+        """An input of Concat at the scale of its output."""
+        data: Array | None = self._old.constant(name)
+        if data is not None:
+            return self._new.add_constant(name, quantize_array(data, quant), quant)
+        own = self._plan.quants[name]
+        if own.same(quant):
+            return name
+        table = self._new.add_constant(f"{node.name}/table", unary_table(lambda x: x, own, quant))
+        out = self._new.add_tensor(f"{name}/requantized", INT8, self._old.tensors[name].shape, quant)
+        step = self._new.fresh(f"{node.name}/requantize")
+        self._new.nodes.append(Node(step, "Table", [name, table], [out], {"function": "Requantize"}))
+        return out
+
+    def finish(self) -> Graph:
+        return self._new

@@ -1,0 +1,55 @@
+"""Weights and biases of Conv, Gemm and MatMul in integers, with the proof that sums fit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from controller.compiler.ir import FLOAT, INT8, Array, Quant
+
+_BIAS_LIMIT = 2**30
+_SUM_LIMIT = 2**31
+
+
+@dataclass(frozen=True)
+class QuantizedWeights:
+    """int8 weights, symmetric for each output channel, and an int32 bias at scale f32(sx · sw)."""
+
+    weight: Array
+    weight_quant: Quant
+    bias: Array
+    bias_quant: Quant
+
+
+def quantize_weights(w: Array, b: Array, axis: int, x: Quant, y: Quant) -> QuantizedWeights | None:
+    """Quantize one layer.
+
+    Args:
+        w: float32, output channels along `axis`.
+        b: float32 [channels].
+        axis: 0 for Conv (OIHW), 1 for Gemm and MatMul ([K, N]).
+        x: Of the input.
+        y: Of the output.
+
+    Returns:
+        None if the proof `Σ|w|·max(127 − zx, zx + 128) + |b| < 2³¹` fails for a channel, or a multiplier is not finite:
+        then the layer stays float32.
+    """
+    others = tuple(i for i in range(w.ndim) if i != axis)
+    largest = np.abs(w.astype(np.float64)).max(others)
+    # A channel of (nearly) no weights and a bias still needs a bias that fits: its scale grows until it does.
+    floor = np.abs(b.astype(np.float64)) / (float(x.s) * _BIAS_LIMIT)
+    scale = np.maximum(largest / 127, floor)
+    scale = np.where(scale < 2.0**-100, 1.0, scale).astype(FLOAT)
+    wide = scale.astype(np.float64).reshape([-1 if i == axis else 1 for i in range(w.ndim)])
+    weight = np.clip(np.rint(w / wide), -127, 127).astype(INT8)
+    bias_scale = x.s * scale
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        bias = np.rint(b.astype(np.float64) / bias_scale.astype(np.float64))
+        multiplier = bias_scale / y.s
+    reach = max(127 - x.zero_point, x.zero_point + 128)
+    sums = np.abs(weight.astype(np.int64)).sum(others) * reach
+    if not np.all(np.isfinite(bias)) or not np.all(np.isfinite(multiplier)) or not np.all(bias_scale > 0):
+        return None
+    if not np.all(sums + np.abs(bias) < _SUM_LIMIT):
+        return None
+    return QuantizedWeights(weight, Quant(scale, 0, axis), bias.astype(np.int32), Quant(bias_scale, 0, 0))
