@@ -56,10 +56,10 @@ class Tamperer:
 
 def _retained(client: mqtt.Client, topic: str) -> bytes:
     """What the broker keeps under a topic; anyone who can connect can read it."""
-    found: queue.Queue[bytes] = queue.Queue()
+    found: queue.Queue[bytes | bytearray] = queue.Queue()
     client.on_message = lambda _client, _data, message: found.put(message.payload)
     client.subscribe(topic)
-    return found.get(timeout=10)
+    return bytes(found.get(timeout=10))
 
 
 def forge_release(port: int, director_key: Path, manifest: bytes, generations: dict[str, int]) -> SoftwareKey:
