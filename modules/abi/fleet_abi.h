@@ -25,7 +25,8 @@
 /* FLEET_ABI_VERSION of the compiler that made the module. */
 FLEET_EXPORT("fleet_abi") int32_t fleet_abi(void);
 
-/* Address of input / output i: 16-aligned, the same for the life of an instance, sizes in `fleet.meta`. An index out of range traps.
+/* Address of input / output i: 16-aligned, the same for the life of an instance, sizes in `fleet.meta`. An index out of
+ * range traps.
  * run() consumes its inputs: write all of them before every run. An output is valid until the next run. */
 FLEET_EXPORT("input") void *fleet_input(int32_t i);
 FLEET_EXPORT("output") void *fleet_output(int32_t i);
@@ -36,8 +37,8 @@ FLEET_EXPORT("run") int32_t fleet_run(void);
 /* Number of layers, that is of rows in the layer table of `fleet.meta`. */
 FLEET_EXPORT("layers") int32_t fleet_layers(void);
 
-/* Runs layer i alone. 0 … layers() − 1 in order equal run(), and the last returns what run() would; any other order is undefined. After it
- * the layer's output may be read at the offset in the layer table. An index out of range traps. */
+/* Runs layer i alone. 0 … layers() − 1 in order equal run(), and the last returns what run() would; any other order is
+ * undefined. After it the layer's output may be read at the offset in the layer table. An index out of range traps. */
 FLEET_EXPORT("run_layer") int32_t fleet_run_layer(int32_t i);
 
 /* Zeroes the state block. Exported by models with state only. */

@@ -1,20 +1,22 @@
 /* The headers' scratch macros as functions. */
 #include "fleet_kernels.h"
 
+#define EXPORT __attribute__((visibility("default")))
+
 /* Variants without scratch ignore what it depends on. */
 #pragma clang diagnostic ignored "-Wunused-parameter"
 
-__attribute__((visibility("default"))) int32_t scratch_fleet_conv_s8(int32_t line, int32_t kernel_h, int32_t kernel_w, int32_t step, int32_t ic)
+EXPORT int32_t scratch_fleet_conv_s8(int32_t line, int32_t kernel_h, int32_t kernel_w, int32_t step, int32_t ic)
 {
     return FLEET_CONV_S8_SCRATCH(line, kernel_h, kernel_w, step, ic);
 }
 
-__attribute__((visibility("default"))) int32_t scratch_fleet_matmul_s8(int32_t rows, int32_t depth)
+EXPORT int32_t scratch_fleet_matmul_s8(int32_t rows, int32_t depth)
 {
     return FLEET_MATMUL_S8_SCRATCH(rows, depth);
 }
 
-__attribute__((visibility("default"))) int32_t scratch_fleet_depthwise_conv_s8(int32_t out_w, int32_t channels, int32_t kernel_h, int32_t stride_w, int32_t extent)
+EXPORT int32_t scratch_fleet_depthwise_conv_s8(int32_t out_w, int32_t channels, int32_t kernel_h, int32_t stride_w, int32_t extent)
 {
     return FLEET_DEPTHWISE_CONV_S8_SCRATCH(out_w, channels, kernel_h, stride_w, extent);
 }

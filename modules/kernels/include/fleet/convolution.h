@@ -25,7 +25,8 @@ struct fleet_conv_s8_params {
  *
  * Packing for simd128. Output channels of a group are padded with zeros to OC4 = ROUND_UP(OC, 4) and cut into blocks, from the
  * first channel on: as many of 16 as fit, then one of 8 if 8 are left, then one of 4 if 4 are left. A *segment* is one kernel
- * row: its kernel_w·IC weights (kw outer, ic inner), padded with one zero to an even number, that is PAIRS = (kernel_w·IC + 1) / 2 pairs:
+ * row: its kernel_w·IC weights (kw outer, ic inner), padded with one zero to an even number, that is
+ * PAIRS = (kernel_w·IC + 1) / 2 pairs:
  *   weights       [groups] blocks of width B, each [kernel_h][PAIRS][B][2]      groups · OC4 · kernel_h · PAIRS · 2 bytes
  *   bias          [groups][OC4] int32
  *   multipliers   [groups][OC4] float
@@ -54,14 +55,16 @@ void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const 
 #define FLEET_CONV_S8_SCRATCH(line, kernel_h, kernel_w, step, ic) 0
 #endif
 
-/* int8 depthwise convolution: groups = in_c = out_c, weights of one input channel each. Conditions as fleet_conv_s8; groups is not read.
+/* int8 depthwise convolution: groups = in_c = out_c, weights of one input channel each. Conditions as fleet_conv_s8;
+ * groups is not read.
  *
  * Packing for reference:
  *   weights       [kernel_h][kernel_w][out_c]
  *   bias, multipliers   [out_c]
  *
- * Packing for simd128, with C4 = ROUND_UP(out_c, 4) and kernel rows taken in ROWS2 = (kernel_h + 1) / 2 pairs; the row and the channels beyond the end are zero:
- *   weights       [C4 / 4][ROWS2][kernel_w][4][2]   channel in the block, then row of the pair      C4 · ROWS2 · kernel_w · 2 bytes
+ * Packing for simd128, with C4 = ROUND_UP(out_c, 4) and kernel rows taken in ROWS2 = (kernel_h + 1) / 2 pairs; the row
+ * and the channels beyond the end are zero:
+ *   weights       [C4 / 4][ROWS2][kernel_w][4][2]   (channel in the block, row of the pair)   C4 · ROWS2 · kernel_w · 2 bytes
  *   bias, multipliers   [C4]
  * All three are 16-aligned.
  */
@@ -104,7 +107,8 @@ struct fleet_conv_f32_params {
  */
 void fleet_conv_f32(const struct fleet_conv_f32_params *p, const float *x, const float *weights, const float *bias, float *y);
 
-/* float32 depthwise convolution: groups = in_c = out_c. weights [kernel_h][kernel_w][out_c], bias [out_c], for every variant. groups is not read. */
+/* float32 depthwise convolution: groups = in_c = out_c. weights [kernel_h][kernel_w][out_c], bias [out_c], for every
+ * variant. groups is not read. */
 void fleet_depthwise_conv_f32(const struct fleet_conv_f32_params *p, const float *x, const float *weights, const float *bias,
                               float *y);
 

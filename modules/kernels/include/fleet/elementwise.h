@@ -6,7 +6,8 @@
 
 #define FLEET_MAX_RANK 6
 
-/* The output is dense with dimensions shape[0 … rank − 1], outermost first; strides are in elements, 0 along a broadcast dimension.
+/* The output is dense with dimensions shape[0 … rank − 1], outermost first; strides are in elements, 0 along a
+ * broadcast dimension.
  *
  *   rank       1 … FLEET_MAX_RANK; merge dimensions that walk alike, the innermost loop is the last one
  *   shape      >= 1

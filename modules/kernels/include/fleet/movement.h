@@ -14,8 +14,8 @@ struct fleet_copy_params {
 /* Reshape, Flatten, Identity where the planner could not let both names share a buffer. Not in place. */
 void fleet_copy(const struct fleet_copy_params *p, const void *x, void *y);
 
-/* Walks shape[0 … rank − 1] on both sides; strides are in elements and may be negative on the input side. Serves Transpose, Slice, one
- * input of Concat, Expand. Pass pointers to the first element that is read and written.
+/* Walks shape[0 … rank − 1] on both sides; strides are in elements and may be negative on the input side. Serves
+ * Transpose, Slice, one input of Concat, Expand. Pass pointers to the first element that is read and written.
  *
  *   element_bytes   1, 2, 4 or 8; x and y and all strides are multiples of it in bytes
  *   rank            1 … FLEET_MAX_RANK, shape >= 1, the innermost loop is the last dimension

@@ -1,6 +1,7 @@
 #include "common/window.h"
 #include "fleet_kernels.h"
 #include "simd128/common/clip.h"
+#include "simd128/common/unroll.h"
 
 #define MAX_VECTORS 4
 
@@ -19,6 +20,7 @@ static inline __attribute__((always_inline)) void conv_tile(const float *x0, con
 {
     v128_t sum0[MAX_VECTORS];
     v128_t sum1[MAX_VECTORS];
+    FLEET_UNROLL
     for (int32_t v = 0; v < vectors; ++v) {
         sum0[v] = wasm_v128_load(bias + 4 * v);
         sum1[v] = sum0[v];
@@ -31,6 +33,7 @@ static inline __attribute__((always_inline)) void conv_tile(const float *x0, con
             for (int32_t ic = 0; ic < taps->depth; ++ic) {
                 const v128_t value0 = wasm_v128_load32_splat(a + ic);
                 const v128_t value1 = wasm_v128_load32_splat(b + ic);
+                FLEET_UNROLL
                 for (int32_t v = 0; v < vectors; ++v) {
                     const v128_t weight = wasm_v128_load(w + 4 * v);
                     sum0[v] = wasm_f32x4_add(sum0[v], wasm_f32x4_mul(value0, weight));
@@ -42,6 +45,7 @@ static inline __attribute__((always_inline)) void conv_tile(const float *x0, con
     }
     const v128_t lo = wasm_f32x4_splat(p->out_min);
     const v128_t hi = wasm_f32x4_splat(p->out_max);
+    FLEET_UNROLL
     for (int32_t v = 0; v < vectors; ++v) {
         fleet_store_f32x4(y0 + 4 * v, fleet_clip_x4(sum0[v], lo, hi), channels - 4 * v);
         fleet_store_f32x4(y1 + 4 * v, fleet_clip_x4(sum1[v], lo, hi), channels - 4 * v);

@@ -2,6 +2,7 @@
 
 #include "fleet/scratch.h"
 #include "simd128/common/requantize.h"
+#include "simd128/common/unroll.h"
 
 #define MAX_PIXELS 2
 #define MAX_VECTORS 4
@@ -23,7 +24,9 @@ static inline __attribute__((always_inline)) void dot_tile(const struct tile *t,
                                                            uint32_t vectors)
 {
     v128_t sum[MAX_PIXELS][MAX_VECTORS];
+    FLEET_UNROLL
     for (uint32_t v = 0; v < vectors; ++v) {
+        FLEET_UNROLL
         for (uint32_t i = 0; i < pixels; ++i) {
             sum[i][v] = wasm_v128_load(t->bias + 4 * v);
         }
@@ -31,17 +34,21 @@ static inline __attribute__((always_inline)) void dot_tile(const struct tile *t,
     const int8_t *weights = t->weights;
     for (int32_t s = 0; s < patch->segments; ++s) {
         const int16_t *x[MAX_PIXELS];
+        FLEET_UNROLL
         for (uint32_t i = 0; i < pixels; ++i) {
             x[i] = t->x[i] + s * patch->segment_step;
         }
         for (int32_t k = patch->pairs; k > 0; --k) {
             v128_t pair[MAX_PIXELS];
+            FLEET_UNROLL
             for (uint32_t i = 0; i < pixels; ++i) {
                 pair[i] = wasm_v128_load32_splat(x[i]);
                 x[i] += 2;
             }
+            FLEET_UNROLL
             for (uint32_t v = 0; v < vectors; ++v) {
                 const v128_t w = wasm_i16x8_load8x8(weights + 8 * v);
+                FLEET_UNROLL
                 for (uint32_t i = 0; i < pixels; ++i) {
                     sum[i][v] = wasm_i32x4_add(sum[i][v], wasm_i32x4_dot_i16x8(pair[i], w));
                 }
@@ -49,7 +56,9 @@ static inline __attribute__((always_inline)) void dot_tile(const struct tile *t,
             weights += 8 * vectors;
         }
     }
+    FLEET_UNROLL
     for (uint32_t i = 0; i < pixels; ++i) {
+        FLEET_UNROLL
         for (uint32_t v = 0; v < vectors; ++v) {
             const v128_t m = wasm_v128_load(t->multipliers + 4 * v);
             sum[i][v] = fleet_to_int8_x4(wasm_f32x4_mul(wasm_f32x4_convert_i32x4(sum[i][v]), m), q);
@@ -58,6 +67,7 @@ static inline __attribute__((always_inline)) void dot_tile(const struct tile *t,
             wasm_v128_store(t->y[i], fleet_narrow_x16(sum[i][0], sum[i][1], sum[i][2], sum[i][3]));
             continue;
         }
+        FLEET_UNROLL
         for (uint32_t v = 0; v < vectors; ++v) {
             fleet_store_int8_x4(t->y[i] + 4 * v, sum[i][v], t->channels - (int32_t)(4 * v));
         }

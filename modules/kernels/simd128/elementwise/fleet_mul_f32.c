@@ -3,7 +3,8 @@
 #include "fleet_kernels.h"
 #include "simd128/common/clip.h"
 
-static void mul_line_f32(const float *a, int32_t a_stride, const float *b, int32_t b_stride, int32_t count, float lo, float hi, float *y)
+static void mul_line_f32(const float *a, int32_t a_stride, const float *b, int32_t b_stride, int32_t count, float lo, float hi,
+                         float *y)
 {
     int32_t i = 0;
     if (a_stride <= 1 && b_stride <= 1) {
@@ -25,7 +26,8 @@ void fleet_mul_f32(const struct fleet_binary_f32_params *p, const float *a, cons
     struct fleet_broadcast_walk at;
     fleet_broadcast_start(&at);
     do {
-        mul_line_f32(a + at.a, shape->a_stride[inner], b + at.b, shape->b_stride[inner], shape->shape[inner], p->out_min, p->out_max, y);
+        mul_line_f32(a + at.a, shape->a_stride[inner], b + at.b, shape->b_stride[inner], shape->shape[inner],
+                     p->out_min, p->out_max, y);
         y += shape->shape[inner];
     } while (fleet_broadcast_next(shape, &at));
 }

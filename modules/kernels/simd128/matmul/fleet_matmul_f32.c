@@ -1,5 +1,6 @@
 #include "fleet_kernels.h"
 #include "simd128/common/clip.h"
+#include "simd128/common/unroll.h"
 
 #define MAX_VECTORS 4
 
@@ -10,6 +11,7 @@ static inline __attribute__((always_inline)) void product_tile(const struct flee
 {
     v128_t sum0[MAX_VECTORS];
     v128_t sum1[MAX_VECTORS];
+    FLEET_UNROLL
     for (int32_t v = 0; v < vectors; ++v) {
         sum0[v] = p->bias_stride ? fleet_load_f32x4(bias + 4 * v, count - 4 * v) : wasm_v128_load32_splat(bias);
         sum1[v] = sum0[v];
@@ -17,6 +19,7 @@ static inline __attribute__((always_inline)) void product_tile(const struct flee
     for (int32_t k = 0; k < p->depth; ++k) {
         const v128_t value0 = wasm_v128_load32_splat(a0 + k);
         const v128_t value1 = wasm_v128_load32_splat(a1 + k);
+        FLEET_UNROLL
         for (int32_t v = 0; v < vectors; ++v) {
             const v128_t weight = vectors == MAX_VECTORS ? wasm_v128_load(b + 4 * v) : fleet_load_f32x4(b, count);
             sum0[v] = wasm_f32x4_add(sum0[v], wasm_f32x4_mul(value0, weight));
@@ -26,6 +29,7 @@ static inline __attribute__((always_inline)) void product_tile(const struct flee
     }
     const v128_t lo = wasm_f32x4_splat(p->out_min);
     const v128_t hi = wasm_f32x4_splat(p->out_max);
+    FLEET_UNROLL
     for (int32_t v = 0; v < vectors; ++v) {
         fleet_store_f32x4(y0 + 4 * v, fleet_clip_x4(sum0[v], lo, hi), count - 4 * v);
         fleet_store_f32x4(y1 + 4 * v, fleet_clip_x4(sum1[v], lo, hi), count - 4 * v);

@@ -41,8 +41,9 @@ void fleet_average_pool_s8(const struct fleet_average_pool_s8_params *p, const i
                 const struct fleet_range columns = fleet_range_inside(left, w->kernel_w, w->dilation_w, w->in_w);
                 const int32_t count = fleet_average_count(w, p->count_include_pad, top, left, rows, columns);
                 const float multiplier = p->in_scale / (p->out_scale * (float)count);
+                const int32_t ih = n * w->in_h + top + rows.first * w->dilation_h;
                 const struct inside at = {
-                    x + ((n * w->in_h + top + rows.first * w->dilation_h) * w->in_w + left + columns.first * w->dilation_w) * w->in_c,
+                    x + (ih * w->in_w + left + columns.first * w->dilation_w) * w->in_c,
                     fleet_range_count(rows),
                     fleet_range_count(columns),
                     w->dilation_h * w->in_w * w->in_c,
