@@ -54,7 +54,9 @@ class _HelpFirst:
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write sentence and example, then usage, then the options."""
-        formatter.write(inspect.cleandoc(self.help or "") + "\n\n")
+        lines = inspect.cleandoc(self.help or "").splitlines()
+        formatter.write("\n".join(f"    {line}" if line.startswith("fleet ") else line for line in lines))
+        formatter.write("\n\n")
         self.format_usage(ctx, formatter)  # type: ignore[attr-defined]  # of the class this is mixed into
         self.format_options(ctx, formatter)  # type: ignore[attr-defined]  # likewise
 
@@ -119,7 +121,7 @@ def _root(
     """Put neural networks onto fleets of devices: build, sign, deliver, watch, go back.
 
     fleet push crop-model --group farm-a
-    """  # noqa: D301
+    """
 
 
 def make_app() -> typer.Typer:

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from controller.cli import complete, text
 from controller.cli.app import Command, family
-from controller.cli.columns import Column, table
+from controller.cli.columns import Cell, Column, table
 from controller.cli.options import GroupArgument, Json
 from controller.cli.terminal import answers, emit, say
 from controller.client import Client, make_request
@@ -92,7 +92,7 @@ def list_groups(json: Json = False) -> None:
     if not groups:
         say("no groups yet. Next: fleet group add NAME DEVICE…")
         return
-    rows = [
+    rows: list[list[Cell]] = [
         [
             group.name,
             text.count(len(group.devices)),

@@ -44,7 +44,7 @@ def init(
     home = controller_data(data)
     store = key_store()
     root = store.initialise(home, years=years)
-    kept = store.keys()
+    kept = store.stored()
     if json:
         emit(
             {
@@ -72,7 +72,7 @@ def show(json: Json = False) -> None:
     fleet keys show
     """
     store = key_store()
-    root, kept = store.root(), store.keys()
+    root, kept = store.root(), store.stored()
     if root is None:
         raise MissingKeyError(
             "there are no keys on this desk", where=str(store.folder), remedy="fleet keys init"

@@ -49,8 +49,8 @@ def screen(rollout: Rollout, width: int, now: float) -> Text:
     lines = [_wave(rollout, wave, width, now) for wave in rollout.waves]
     devices = _device_lines(rollout)
     if devices:
-        lines += ["", *devices]
-    return Text("\n").join(line if isinstance(line, Text) else Text(line) for line in lines)
+        lines += [Text(), *devices]
+    return Text("\n").join(lines)
 
 
 def _wave(rollout: Rollout, wave: Wave, width: int, now: float) -> Text:

@@ -5,7 +5,7 @@ import time
 from rich.text import Text
 
 from controller.cli import text
-from controller.cli.columns import Column, table
+from controller.cli.columns import Cell, Column, table
 from controller.cli.options import Device, Json
 from controller.cli.terminal import QUIET, answers, emit, say
 from controller.client import Client
@@ -14,7 +14,7 @@ from protocol import api
 
 def render(why: api.Why, width: int, now: float) -> Text:
     """Summary, what happened, what would change it."""
-    rows = [[Text(text.clock(event.at, now), QUIET), event.text] for event in why.events]
+    rows: list[list[Cell]] = [[Text(text.clock(event.at, now), QUIET), event.text] for event in why.events]
     parts = [Text(line) for line in why.summary]
     if rows:
         parts.append(table([Column(""), Column("", wraps=True)], rows, width, indent=2))

@@ -96,7 +96,7 @@ class KeyStore:
         except OSError as error:
             raise KeyStoreError(f"cannot read {path.name}: {error.strerror}", where=str(path)) from error
 
-    def keys(self) -> list[StoredKey]:
+    def stored(self) -> list[StoredKey]:
         """All private keys here, by name.
 
         Raises:
@@ -129,7 +129,7 @@ class KeyStore:
             raise MissingKeyError(
                 "there are no keys on this desk", where=str(self.folder), remedy="fleet keys init"
             )
-        names = [key.name for key in reversed(self.keys()) if "release" in key.roles]
+        names = [key.name for key in reversed(self.stored()) if "release" in key.roles]
         needed = root.roles["release"].threshold
         if len(names) < needed:
             raise MissingKeyError(

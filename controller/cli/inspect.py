@@ -1,0 +1,84 @@
+"""`fleet inspect`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from controller.cli import text
+from controller.cli.columns import Cell, Column, table
+from controller.cli.options import Json
+from controller.cli.releases import tensor
+from controller.cli.terminal import answers, emit, say
+from protocol.errors import InputError
+from protocol.module import PAGE, ModuleMeta, check, sections
+
+LARGEST = 1 << 30
+"""Bytes."""
+
+
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A module made by fleet build.", show_default=False)],
+    json: Json = False,
+) -> None:
+    """Show the layers, sizes, memory plan and provenance of a module file.
+
+    fleet inspect crop-model-1.3.0-simd.wasm
+    """
+    wasm = _read(file)
+    meta = check(wasm)
+    code = sum(section.end - section.start for section in sections(wasm) if section.id == 10)
+    if json:
+        emit({**meta.model_dump(mode="json"), "file_size": len(wasm), "code_size": code})
+    else:
+        say(render(meta, len(wasm), code, answers().width))
+
+
+def _read(file: Path) -> bytes:
+    try:
+        if file.stat().st_size > LARGEST:
+            raise InputError(f"{file} is larger than any module", where=text.size(file.stat().st_size))
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"cannot read {file}: {error.strerror}", remedy="give a file made by fleet build"
+        ) from error
+
+
+def render(meta: ModuleMeta, size: int, code: int, width: int) -> Text:
+    """The whole page."""
+    base = meta.arena.offset
+    rows: list[list[Cell]] = [
+        [
+            str(index),
+            layer.name,
+            layer.detail,
+            "x".join(map(str, layer.shape)) or "scalar",
+            text.count(layer.macs) if layer.macs else "-",
+            text.size(layer.weight_bytes) if layer.weight_bytes else "-",
+            f"{layer.offset - base:>6}-{layer.offset - base + layer.size:>6}",
+        ]
+        for index, layer in enumerate(meta.layers)
+    ]
+    columns = [
+        Column("#", right=True), Column("LAYER", wraps=True), Column("OP"), Column("OUTPUT"),
+        Column("MACS", right=True), Column("WEIGHTS", right=True), Column("ARENA", right=True),
+    ]  # fmt: skip
+    head = f"{meta.name} {meta.version}  {meta.target}  {text.size(size)}  abi {text.abi(meta.abi)}"
+    ends = [
+        *(f"  in   {tensor(meta_in)}" for meta_in in meta.inputs),
+        *(f"  out  {tensor(meta_out)}" for meta_out in meta.outputs),
+    ]
+    state = f" · state {text.size(meta.state.size)}" if meta.state else ""
+    sums = (
+        f"arena {text.size(meta.arena.size)} (bound {text.size(meta.arena_bound)}){state}"
+        f" · memory {meta.memory // PAGE} x 64 KiB"
+        f" · weights {text.size(sum(layer.weight_bytes for layer in meta.layers))}"
+        f" · code {text.size(code)} · {text.macs(sum(layer.macs for layer in meta.layers))}"
+    )
+    origin = [[name, value] for name, value in sorted(meta.provenance.items())]
+    parts = [Text(head), *map(Text, ends), table(columns, rows, width, indent=2), Text(sums)]
+    if origin:
+        parts.append(table([Column(""), Column("", wraps=True)], origin, width, indent=2))
+    return Text("\n").join(parts)
