@@ -42,9 +42,8 @@ void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const 
                    const float *multipliers, int8_t *y, void *scratch)
 {
     struct fleet_window w = p->window;
-    if (w.kernel_h == 1 && w.kernel_w == 1 && w.stride_h == 1 && w.stride_w == 1 && w.pad_top == 0 && w.pad_left == 0 &&
-        w.out_h == w.in_h && w.out_w == w.in_w) {
-        /* Pixels do not see each other: one long row. */
+    if (w.kernel_h == 1 && w.kernel_w == 1 && w.stride_h == 1 && w.stride_w == 1 && w.out_h == w.in_h && w.out_w == w.in_w) {
+        /* No pads, then, and pixels do not see each other: one long row. */
         w.in_w = w.out_w = w.batch * w.out_h * w.out_w;
         w.batch = w.in_h = w.out_h = 1;
     }
