@@ -45,8 +45,7 @@ FLEET_EXPORT("run_layer") int32_t fleet_run_layer(int32_t i);
 FLEET_EXPORT("reset") void fleet_reset(void);
 
 /* The layer now running, readable after a trap: a mutable Wasm global (address space 1), exported under its own name by the
- * linker's --export=fleet_layer. 0 before the first run: clang cannot
- * initialize such a global otherwise. */
+ * linker's --export=fleet_layer. 0 before the first run; clang ignores another initial value. */
 #ifdef __wasm__
 extern __attribute__((address_space(1))) int32_t fleet_layer;
 #else
