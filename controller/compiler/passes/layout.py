@@ -12,6 +12,7 @@ from controller.compiler.ir.operators import VIEWS
 Order = tuple[int, ...]
 
 _WINDOWS = ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool")
+_ELEMENTWISE = ("Add", "Sub", "Mul", "Div")
 _ROW_MAJOR = frozenset({"Gemm", "MatMul"}) | VIEWS
 
 
@@ -46,8 +47,18 @@ def assign_layout(graph: Graph) -> None:
                 other = graph.tensors[name]
                 node.inputs[index] = _convert(graph, node, other, row_major(len(other.shape)), converted)
         graph.tensors[node.output].order = _result(graph, node)
+        if node.op in _ELEMENTWISE:
+            _align_constants(graph, node)
     for index, name in enumerate(graph.outputs):
         graph.outputs[index] = _restore(graph, name)
+
+
+def _align_constants(graph: Graph, node: Node) -> None:
+    """Constant operands lie as the output does, so that both are walked in order."""
+    out = graph.tensors[node.output]
+    for tensor in map(graph.tensors.__getitem__, node.inputs):
+        if tensor.is_constant and len(tensor.shape) == len(out.shape) and len(graph.consumers(tensor.name)) == 1:
+            tensor.order = out.order
 
 
 def _wanted(node: Node, x: Tensor) -> Order | None:

@@ -1,5 +1,7 @@
 """Gemm and MatMul: no transposition, no alpha, no beta, no vectors."""
 
+import math
+
 import numpy as np
 
 from controller.compiler.frontend.context import Context, Importer
@@ -67,11 +69,14 @@ def matmul(ctx: Context) -> None:
             b = ctx.add_constant("column", right.data[:, None])
         else:
             b = ctx.emit("Reshape", [b], out="b", shape=(*right.shape, 1), name="column")
+    first, second = ctx.graph.tensors[a].shape, ctx.graph.tensors[b].shape
+    full = (*np.broadcast_shapes(first[:-2], second[:-2]), first[-2], second[-1])
+    batch = math.prod(full[:-2])
+    if not {math.prod(first[:-2]), math.prod(second[:-2])} <= {1, batch}:
+        ctx.refuse("both operands are broadcast along different dimensions", "Expand one of them first")
     if (a, b) == (ctx.node.input[0], ctx.node.input[1]):
         ctx.emit("MatMul", [a, b])
         return
-    first, second = ctx.graph.tensors[a].shape, ctx.graph.tensors[b].shape
-    full = (*np.broadcast_shapes(first[:-2], second[:-2]), first[-2], second[-1])
     product = ctx.emit("MatMul", [a, b], out="product", shape=full)
     ctx.emit("Reshape", [product], name="vector")
 

@@ -1,0 +1,141 @@
+"""The C source of a module: one function for each layer, calling kernels with constant shapes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from controller.compiler.emit.constants import ConstantBlock, format_float
+from controller.compiler.ir import FLOAT, Graph
+from controller.compiler.plan.steps import Argument, Call, Constant, Params, Plan, Step
+
+_RESERVED = ("fleet_", "__", "mem", "arena", "constants", "layer_")
+
+_HEAD = """\
+#include "fleet_abi.h"
+#include "fleet_kernels.h"
+
+#define ARENA(offset) ((void *)(arena + (offset)))
+#define CONSTANT(offset) ((const void *)(constants + (offset)))
+#define LAYER(function, node) static __attribute__((noinline)) void function(void) __asm__(node); static void function(void)
+
+extern const unsigned char constants[];
+static _Alignas(16) unsigned char arena[%(arena)d];
+
+__attribute__((address_space(1))) int32_t fleet_layer;
+"""
+
+
+def module_source(title: str, graph: Graph, plan: Plan, block: ConstantBlock) -> str:
+    """The whole file.
+
+    Args:
+        title: One line for the reader.
+        graph: For inputs and outputs.
+        plan: What runs where.
+        block: Where constants lie.
+    """
+    parts = [f"/* {_comment(title)} */\n" + _HEAD % {"arena": max(plan.arena, 16)}]
+    parts.extend(_layer(index, step, plan, block) for index, step in enumerate(plan.steps))
+    parts.append(_abi(graph, plan))
+    return "\n".join(parts)
+
+
+def _layer(index: int, step: Step, plan: Plan, block: ConstantBlock) -> str:
+    shape = ", ".join(str(size) for size in step.shape)
+    lines = [
+        f"/* {index}: {_comment(step.detail)}, {step.dtype}[{shape}] */",
+        f"LAYER(layer_{index}, {_symbol(step.name)})",
+        "{",
+    ]
+    for number, call in enumerate(step.calls):
+        name = "p" if len(step.calls) == 1 else f"p{number}"
+        lines.append(f"    static const struct {call.struct} {name} = {_struct(call.params)};")
+    for number, call in enumerate(step.calls):
+        name = "p" if len(step.calls) == 1 else f"p{number}"
+        lines.extend(_call(index, call, name, plan, block))
+    return "\n".join([*lines, "}", ""])
+
+
+def _call(index: int, call: Call, params: str, plan: Plan, block: ConstantBlock) -> Iterator[str]:
+    arguments = [f"&{params}", *(_argument(argument, plan, block) for argument in call.arguments)]
+    if call.scratch is not None:
+        yield f'    _Static_assert({call.scratch.macro} == {call.scratch.nbytes}, "scratch as planned");'
+        arguments.append(f"ARENA({plan.scratch[index]})" if call.scratch.nbytes else "0")
+    yield f"    {call.kernel}({', '.join(arguments)});"
+
+
+def _argument(argument: Argument, plan: Plan, block: ConstantBlock) -> str:
+    if isinstance(argument, Constant):
+        return f"CONSTANT({block.offset(argument)})"
+    return f"ARENA({plan.offsets[argument.tensor] + argument.offset})"
+
+
+def _struct(params: Params) -> str:
+    return "{" + ", ".join(f".{key} = {_value(value)}" for key, value in params.items()) + "}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return _struct(value)
+    if isinstance(value, list):
+        return "{" + ", ".join(_value(item) for item in value) + "}"
+    return format_float(value) if isinstance(value, np.floating) else str(int(value))
+
+
+def _symbol(name: str) -> str:
+    """An ONNX node name as a C string; a name that the program itself uses gets a slash in front."""
+    taken = name.startswith(_RESERVED) or name in ("run", "input", "output", "layers", "run_layer", "reset")
+    text = f"/{name}" if taken else name
+    escaped = "".join(
+        chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}" for byte in text.encode()
+    )
+    return f'"{escaped}"'
+
+
+def _comment(text: str) -> str:
+    return text.replace("*/", "* /").replace("\n", " ")
+
+
+def _abi(graph: Graph, plan: Plan) -> str:
+    count = len(plan.steps)
+    checks = [
+        f"    {{ static const struct fleet_all_finite_params p = {{.count = {graph.tensors[name].size}}}; "
+        f"if (!fleet_all_finite_f32(&p, ARENA({plan.offsets[name]}))) return FLEET_RUN_NONFINITE; }}"
+        for name in dict.fromkeys(graph.outputs)
+        if graph.tensors[name].dtype == FLOAT
+    ]
+    cases = [f"    case {index}: layer_{index}(); break;" for index in range(count)]
+    runs = [f"    fleet_layer = {index}; layer_{index}();" for index in range(count)]
+    finish = "finish()" if checks else "FLEET_RUN_OK"
+    return "\n".join(
+        [
+            *(["static int32_t finish(void)", "{", *checks, "    return FLEET_RUN_OK;", "}", ""] if checks else []),
+            "int32_t fleet_abi(void) { return FLEET_ABI_VERSION; }",
+            f"int32_t fleet_layers(void) {{ return {count}; }}",
+            "",
+            *_pointers("fleet_input", [plan.offsets[name] for name in graph.inputs]),
+            *_pointers("fleet_output", [plan.offsets[name] for name in graph.outputs]),
+            "int32_t fleet_run(void)",
+            "{",
+            *runs,
+            f"    return {finish};",
+            "}",
+            "",
+            "int32_t fleet_run_layer(int32_t i)",
+            "{",
+            "    fleet_layer = i;",
+            "    switch (i) {",
+            *cases,
+            "    default: __builtin_trap();",
+            "    }",
+            f"    return i == {count - 1} ? {finish} : FLEET_RUN_OK;",
+            "}",
+            "",
+        ]
+    )
+
+
+def _pointers(function: str, offsets: list[int]) -> list[str]:
+    cases = [f"    case {index}: return ARENA({offset});" for index, offset in enumerate(offsets)]
+    return [f"void *{function}(int32_t i)", "{", "    switch (i) {", *cases, "    default: __builtin_trap();", "    }", "}", ""]

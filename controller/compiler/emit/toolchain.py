@@ -1,0 +1,127 @@
+"""Clang and the linker of the `ziglang` wheel.
+
+Kernels are compiled once for each state of their sources and kept in the user's cache; see DESIGN's *Build facts* for the flags.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+import platformdirs
+
+from controller.compiler import resources
+from controller.compiler.errors import ToolchainError
+from controller.compiler.targets import Target
+
+STACK_BYTES = 16384
+"""Shadow stack. Kernels do not recurse, and no frame is larger than `_FRAME_BYTES`."""
+
+_FRAME_BYTES = 4096
+_COMPILE = ("-O3", "-g0", "-Werror=frame-larger-than=", f"-Wframe-larger-than={_FRAME_BYTES}")
+_LINK = (
+    "--no-entry",
+    "--strip-debug",
+    "--compress-relocations",
+    "--stack-first",
+    "--no-growable-memory",
+    "--export=fleet_layer",
+    "-z",
+    f"stack-size={STACK_BYTES}",
+)
+
+
+def toolchain_version() -> str:
+    """For provenance."""
+    return f"zig {version('ziglang')}"
+
+
+def _machine(target: Target) -> list[str]:
+    return ["-target", "wasm32-freestanding", f"-mcpu={target.cpu}"]
+
+
+def _flags() -> list[str]:
+    """The flags that results depend on; relative folders are those of the kernels."""
+    return (resources.kernels() / "compile_flags.txt").read_text().split()
+
+
+def _zig(arguments: Sequence[str], cwd: Path) -> None:
+    command = [sys.executable, "-m", "ziglang", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)  # noqa: S603 - our own arguments
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
+        raise ToolchainError(
+            f"{arguments[0]} failed: {lines[0] if lines else f'exit code {done.returncode}'}",
+            where=toolchain_version(),
+            remedy="reinstall ziglang; if it fails again, report this with the model",
+        )
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels and fetched files are kept."""
+    return Path(platformdirs.user_cache_dir("fleet"))
+
+
+def _kernel_sources(target: Target) -> list[Path]:
+    """The references, their SIMD128 variants where there are any, and helpers; relative to the folder of the kernels."""
+    root = resources.kernels()
+    chosen = {path.relative_to(root / "reference"): path for path in (root / "reference").rglob("*.c")}
+    if target.simd:
+        chosen |= {path.relative_to(root / "simd128"): path for path in (root / "simd128").rglob("*.c")}
+    return [chosen[name].relative_to(root) for name in sorted(chosen)]
+
+
+@cache
+def kernels_object(target: Target) -> Path:
+    """All kernels of a target as one object file."""
+    root = resources.kernels()
+    sources = _kernel_sources(target)
+    digest = sha256(repr((toolchain_version(), target, _COMPILE)).encode())
+    for path in sorted(path for pattern in ("*.c", "*.h", "*.txt") for path in root.rglob(pattern)):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    result = cache_folder() / "kernels" / f"{target.name}-{digest.hexdigest()[:32]}.o"
+    if result.is_file():
+        return result
+    result.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=result.parent) as folder:
+        unit = Path(folder) / "kernels.c"
+        unit.write_text("".join(f'#include "{path.as_posix()}"\n' for path in sources))
+        made = Path(folder) / "kernels.o"
+        _zig(["cc", "-c", *_machine(target), *_flags(), *_COMPILE, str(unit), "-o", str(made)], root)
+        # Another build may have been faster; both made the same bytes.
+        os.replace(made, result)  # noqa: PTH105 - the atomic one
+    return result
+
+
+def build_wasm(source: str, constants: bytes, target: Target) -> bytes:
+    """Compile a module's source and link it with the kernels it calls.
+
+    Args:
+        source: From `source.module_source`.
+        constants: The block that the source calls `constants`.
+        target: What to compile for.
+
+    Raises:
+        ToolchainError: Clang or the linker failed.
+    """
+    kernels = kernels_object(target)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "module.c").write_text(source)
+        (folder / "constants.bin").write_bytes(constants or bytes(16))
+        (folder / "constants.c").write_text(
+            "__attribute__((aligned(16))) const unsigned char constants[] = {\n#embed \"constants.bin\"\n};\n"
+        )
+        include = [f"-I{resources.abi()}"]
+        root = resources.kernels()
+        flags = [*_machine(target), *_flags(), *_COMPILE, *include]
+        _zig(["cc", "-c", *flags, str(folder / "module.c"), "-o", str(folder / "module.o")], root)
+        _zig(["cc", "-c", *_machine(target), "-std=c23", "-g0", "constants.c", "-o", "constants.o"], folder)
+        # The linker lays data out in this order: parameters of the layers first, then the block.
+        _zig(["wasm-ld", *_LINK, "module.o", str(kernels), "constants.o", "-o", "module.wasm"], folder)
+        return (folder / "module.wasm").read_bytes()

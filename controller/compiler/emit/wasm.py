@@ -1,0 +1,54 @@
+"""Finishes the linked file: keeps its `name` section, drops the linker's notes, adds `fleet.meta`."""
+
+from controller.compiler.errors import ToolchainError
+from protocol.module import META_SECTION, sections
+
+_GLOBAL, _DATA = 6, 11
+_INITIAL_LAYER = b"\x7f\x01\x41\x00\x0b"
+"""An i32 global, mutable, initially 0."""
+
+
+def _leb(value: int) -> bytes:
+    encoded = bytearray()
+    while True:
+        byte, value = value & 0x7F, value >> 7
+        encoded.append(byte | (0x80 if value else 0))
+        if not value:
+            return bytes(encoded)
+
+
+def _section(kind: int, contents: bytes) -> bytes:
+    return bytes([kind]) + _leb(len(contents)) + contents
+
+
+def finish(wasm: bytes) -> bytes:
+    """The file without custom sections but `name`, and with `fleet_layer` starting at −1 (C cannot say so)."""
+    result, name = bytearray(wasm[:8]), b""
+    for section in sections(wasm):
+        if section.id == 0:
+            if section.name == "name":
+                name = _section(0, _leb(4) + b"name" + wasm[section.start : section.end])
+            continue
+        contents = wasm[section.start : section.end]
+        if section.id == _GLOBAL:
+            if contents.count(_INITIAL_LAYER) != 1 or not contents.endswith(_INITIAL_LAYER):
+                raise ToolchainError("the linker wrote other globals than expected", remedy="report this")
+            contents = contents[: -len(_INITIAL_LAYER)] + b"\x7f\x01\x41\x7f\x0b"
+        result += _section(section.id, contents)
+    return bytes(result) + name
+
+
+def append_meta(wasm: bytes, meta: bytes) -> bytes:
+    """Add the metadata as the last section."""
+    name = META_SECTION.encode()
+    return wasm + _section(0, _leb(len(name)) + name + meta)
+
+
+def find_block(wasm: bytes, block: bytes) -> int:
+    """Offset in the file of the constants."""
+    for section in sections(wasm):
+        if section.id == _DATA:
+            place = wasm.find(block, section.start, section.end)
+            if place >= 0:
+                return place
+    raise ToolchainError("the constants are not in the data section", remedy="report this")

@@ -1,0 +1,13 @@
+"""One lowering for each operator of the graph: node to kernel calls."""
+
+from controller.compiler.plan.lower.common import Lowering
+from controller.compiler.plan.lower import convert, elementwise, movement, product, unary, window
+
+LOWERINGS: dict[str, Lowering] = {
+    **convert.LOWERINGS,
+    **elementwise.LOWERINGS,
+    **movement.LOWERINGS,
+    **product.LOWERINGS,
+    **unary.LOWERINGS,
+    **window.LOWERINGS,
+}

@@ -1,0 +1,96 @@
+"""What a lowering sees, and the parts that several share."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from controller.compiler.ir import FLOAT, INT8, Array, Graph, Node, Quant, Tensor
+from controller.compiler.plan.steps import Argument, Call, Constant, Params, Slot, Step
+from controller.compiler.targets import Target
+
+
+@dataclass(frozen=True)
+class Site:
+    """A node about to be lowered."""
+
+    graph: Graph
+    node: Node
+    target: Target
+
+    @property
+    def out(self) -> Tensor:
+        """The output."""
+        return self.graph.tensors[self.node.output]
+
+    @property
+    def is_int8(self) -> bool:
+        """Which of the two rules of `docs/spec/numbers.md` holds."""
+        return self.out.dtype == INT8
+
+    def tensor(self, index: int) -> Tensor:
+        """An input."""
+        return self.graph.tensors[self.node.inputs[index]]
+
+    def data(self, index: int) -> Array:
+        """The value of a constant input."""
+        data = self.tensor(index).data
+        assert data is not None
+        return data
+
+    def quant(self, index: int) -> Quant:
+        """Scale and zero point of an int8 input."""
+        quant = self.tensor(index).quant
+        assert quant is not None
+        return quant
+
+    @property
+    def out_quant(self) -> Quant:
+        """Scale and zero point of the int8 output."""
+        assert self.out.quant is not None
+        return self.out.quant
+
+    def argument(self, index: int) -> Argument:
+        """An input as an argument: its place in the arena, or its value as it lies in memory."""
+        tensor = self.tensor(index)
+        if tensor.data is None:
+            return Slot(tensor.name)
+        return Constant(tensor.name, np.transpose(tensor.data, tensor.order))
+
+    def constant(self, name: str, data: Array, *, is_weight: bool = False) -> Constant:
+        """A packed constant of this node."""
+        return Constant(f"{self.node.name} {name}", np.ascontiguousarray(data), is_weight)
+
+    def bounds_s8(self) -> Params:
+        """out_zero_point, out_min, out_max."""
+        low, high = self.node.attrs.get("clamp", (-128, 127))
+        return {"out_zero_point": self.out_quant.zero_point, "out_min": low, "out_max": high}
+
+    def bounds_f32(self) -> Params:
+        """out_min, out_max as C floats."""
+        low, high = self.node.attrs.get("clamp", (-math.inf, math.inf))
+        return {"out_min": FLOAT.type(low), "out_max": FLOAT.type(high)}
+
+    def step(self, *calls: Call, detail: str = "", macs: int = 0, in_place: tuple[str, ...] = (), op: str = "") -> Step:
+        """The layer that these calls make."""
+        out = self.out
+        op = op or self.node.op
+        return Step(
+            self.node.name, op, detail or op, out.name, out.dtype.name, out.shape, calls, macs, in_place
+        )
+
+
+Lowering = Callable[[Site], Step]
+
+
+def multipliers(x: Quant, w: Quant, y: Quant, channels: int) -> Array:
+    """`f32(f32(sx · sw) / sy)` for each output channel."""
+    result: Array = np.broadcast_to((x.s * w.scale) / y.s, (channels,))
+    return result
+
+
+def zeros(channels: int, dtype: np.dtype[Any]) -> Array:
+    """The bias of an operator that has none."""
+    return np.zeros(channels, dtype)

@@ -1,0 +1,72 @@
+"""Weights in the order in which the kernels read them: `modules/kernels/include/fleet/convolution.h`.
+
+All functions take ONNX's OIHW, with I counting the channels of one group.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from controller.compiler.ir import Array
+
+
+def _blocks(channels: int) -> Iterator[tuple[int, int]]:
+    """(first channel, width): as many blocks of 16 as fit, then one of 8, then one of 4."""
+    first, padded = 0, -(-channels // 4) * 4
+    while first < padded:
+        width = next(width for width in (16, 8, 4) if width <= padded - first)
+        yield first, width
+        first += width
+
+
+def channels(values: Array, groups: int, *, simd: bool) -> Array:
+    """Biases or multipliers [out_c]; for SIMD [groups][OC4], padded with zeros."""
+    if not simd:
+        return values
+    grouped = values.reshape(groups, -1)
+    return np.pad(grouped, ((0, 0), (0, -grouped.shape[1] % 4))).reshape(-1)
+
+
+def conv_s8(weights: Array, groups: int, *, simd: bool) -> Array:
+    """OHWI; for SIMD blocks of [kernel_h][pairs][width][2]."""
+    out_c, _, kernel_h, _ = weights.shape
+    ohwi = weights.transpose(0, 2, 3, 1)
+    if not simd:
+        return ohwi
+    group_out = out_c // groups
+    rows = ohwi.reshape(groups, group_out, kernel_h, -1)
+    rows = np.pad(rows, ((0, 0), (0, -group_out % 4), (0, 0), (0, rows.shape[-1] % 2)))
+    packed = [
+        group[first : first + width].reshape(width, kernel_h, -1, 2).transpose(1, 2, 0, 3).reshape(-1)
+        for group in rows
+        for first, width in _blocks(group_out)
+    ]
+    return np.concatenate(packed)
+
+
+def depthwise_conv_s8(weights: Array, *, simd: bool) -> Array:
+    """[kernel_h][kernel_w][C]; for SIMD [C4 / 4][rows / 2][kernel_w][4][2]."""
+    out_c, _, kernel_h, kernel_w = weights.shape
+    if not simd:
+        return weights[:, 0].transpose(1, 2, 0)
+    padded = np.pad(weights[:, 0], ((0, -out_c % 4), (0, kernel_h % 2), (0, 0)))
+    return padded.reshape(-1, 4, (kernel_h + 1) // 2, 2, kernel_w).transpose(0, 2, 4, 1, 3)
+
+
+def conv_f32(weights: Array, groups: int, *, simd: bool) -> Array:
+    """[groups][kernel_h][kernel_w][IC][OC]; for SIMD blocks of [kernel_h][kernel_w][IC][width]."""
+    out_c, group_in, kernel_h, kernel_w = weights.shape
+    group_out = out_c // groups
+    hwio = weights.reshape(groups, group_out, group_in, kernel_h, kernel_w).transpose(0, 3, 4, 2, 1)
+    if not simd:
+        return hwio
+    hwio = np.pad(hwio, ((0, 0), (0, 0), (0, 0), (0, 0), (0, -group_out % 4)))
+    packed = [
+        group[..., first : first + width].reshape(-1) for group in hwio for first, width in _blocks(group_out)
+    ]
+    return np.concatenate(packed)
+
+
+def depthwise_conv_f32(weights: Array) -> Array:
+    """[kernel_h][kernel_w][C] on every target."""
+    return weights[:, 0].transpose(1, 2, 0)

@@ -1,0 +1,120 @@
+"""What a plan consists of. Emission turns each step into one C function, each call into one line of it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from controller.compiler.ir import Array, Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """Bytes that a kernel reads, in their final packing.
+
+    Attributes:
+        name: For readers of the C.
+        data: Packed elements.
+        is_weight: Weight tensors lie behind all biases, multipliers and tables in the file.
+    """
+
+    name: str
+    data: Array
+    is_weight: bool = False
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place in the arena, by the tensor that owns it.
+
+    Attributes:
+        tensor: Any tensor of the graph; the planner knows who shares memory.
+        offset: Bytes behind its begin.
+    """
+
+    tensor: str
+    offset: int = 0
+
+
+Argument = Constant | Slot
+Params = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """Memory that a call needs while it runs.
+
+    Attributes:
+        nbytes: Size.
+        macro: The C expression of it, which the emitted code asserts.
+    """
+
+    nbytes: int
+    macro: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a kernel: `kernel(&params, arguments…[, scratch])`.
+
+    Attributes:
+        struct: Name of the C struct of the parameters.
+        params: Its members; nested structs as dicts, arrays as lists.
+    """
+
+    kernel: str
+    struct: str
+    params: Params
+    arguments: tuple[Argument, ...]
+    scratch: Scratch | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One layer of the module.
+
+    Attributes:
+        name: ONNX node name.
+        op: ONNX operator type.
+        detail: One readable line, as `Conv 3x3 4->32`.
+        output: The tensor it makes.
+        shape: Of the output, ONNX's order.
+        in_place: Inputs whose memory the output may take over.
+    """
+
+    name: str
+    op: str
+    detail: str
+    output: str
+    dtype: str
+    shape: Shape
+    calls: tuple[Call, ...]
+    macs: int = 0
+    in_place: tuple[str, ...] = ()
+
+    @property
+    def constants(self) -> list[Constant]:
+        """Everything constant that it reads."""
+        return [a for call in self.calls for a in call.arguments if isinstance(a, Constant)]
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of its constants, packed."""
+        return sum(constant.data.nbytes for constant in self.constants)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A module, but for its machine code.
+
+    Attributes:
+        steps: In the order in which they run.
+        offsets: Place of every tensor in the arena, bytes; constants have none.
+        scratch: Place of the scratch memory of a step, by index.
+        arena: Size of the arena.
+        bound: The least that any plan of these steps needs.
+    """
+
+    steps: tuple[Step, ...]
+    offsets: dict[str, int]
+    arena: int
+    bound: int
+    scratch: dict[int, int] = field(default_factory=dict)
