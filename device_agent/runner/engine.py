@@ -1,0 +1,210 @@
+"""A module in wasmtime: loading, running, and saying in which layer a run ended."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import wasmtime
+from wasmtime import TrapCode
+
+from device_agent.runner.quantize import NUMPY_TYPES, Array, canonical, dequantize, quantize
+
+_TRAPS = {
+    TrapCode.STACK_OVERFLOW: "stack overflow",
+    TrapCode.MEMORY_OUT_OF_BOUNDS: "out of bounds",
+    TrapCode.TABLE_OUT_OF_BOUNDS: "table index out of bounds",
+    TrapCode.INDIRECT_CALL_TO_NULL: "call of a null function",
+    TrapCode.BAD_SIGNATURE: "call with a wrong signature",
+    TrapCode.INTEGER_OVERFLOW: "integer overflow",
+    TrapCode.INTEGER_DIVISION_BY_ZERO: "division by zero",
+    TrapCode.BAD_CONVERSION_TO_INTEGER: "conversion of a float that is no integer",
+    TrapCode.UNREACHABLE: "unreachable code",
+}
+
+
+class EngineError(Exception):
+    """A module could not be loaded or run; `layer` is the index of the layer, if one was running."""
+
+    def __init__(self, code: str, text: str, layer: int | None = None) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+        self.layer = layer
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """What the engine must know of an input or output."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    scale: float | None
+    zero_point: int
+
+    @property
+    def elements(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def nbytes(self) -> int:
+        """Size in the module, bytes."""
+        return self.elements * np.dtype(NUMPY_TYPES[self.dtype]).itemsize
+
+
+class Engine:
+    """One instance of one module. Not for use by several threads, except `running_layer`."""
+
+    def __init__(
+        self, wasm: bytes, code: bytes | None, tensors: dict[str, list[Tensor]], layers: list[list[Any]]
+    ) -> None:
+        """Load a module.
+
+        Args:
+            wasm: The module.
+            code: Its compiled form, if it is known; trusted.
+            tensors: `inputs` and `outputs`.
+            layers: Offset, size and dtype of each layer's output.
+
+        Raises:
+            EngineError: it cannot be compiled or instantiated.
+        """
+        config = wasmtime.Config()
+        config.wasm_relaxed_simd = False
+        self._engine = wasmtime.Engine(config)
+        self.compiled: bytes | None = None
+        try:
+            self._module = self._load(wasm, code)
+        except wasmtime.WasmtimeError as error:
+            raise EngineError("load", f"the engine refuses the module: {_first_line(error)}") from error
+        self._inputs, self._outputs = tensors["inputs"], tensors["outputs"]
+        self._layers = layers
+        self._instantiate()
+
+    def _load(self, wasm: bytes, code: bytes | None) -> wasmtime.Module:
+        if code is not None:
+            try:
+                return wasmtime.Module.deserialize(self._engine, code)
+            except wasmtime.WasmtimeError:
+                pass  # made by an engine of other settings: compile anew
+        module = wasmtime.Module(self._engine, wasm)
+        self.compiled = bytes(module.serialize())
+        return module
+
+    def _instantiate(self) -> None:
+        self._store = wasmtime.Store(self._engine)
+        try:
+            exports = wasmtime.Instance(self._store, self._module, []).exports(self._store)
+        except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
+            raise EngineError("load", f"the module cannot be instantiated: {_first_line(error)}") from error
+        self._exports: dict[str, Any] = {name: exports[name] for name in (*exports,)}
+        memory = self._exports["memory"]
+        # The memory never grows (protocol.module.check), so one view serves as long as the instance.
+        self._memory = np.frombuffer(memory.get_buffer_ptr(self._store), dtype=np.uint8)
+        self._at_inputs = [self._region("input", i, t) for i, t in enumerate(self._inputs)]
+        self._at_outputs = [self._region("output", i, t) for i, t in enumerate(self._outputs)]
+
+    def _region(self, function: str, index: int, tensor: Tensor) -> Array:
+        start = self._call(function, index)
+        if not 0 <= start <= len(self._memory) - tensor.nbytes:
+            raise EngineError("load", f"{function} {tensor.name} lies outside the module's memory")
+        return self._memory[start : start + tensor.nbytes]
+
+    def _call(self, function: str, *arguments: int) -> int:
+        try:
+            value = self._exports[function](self._store, *arguments)
+        except wasmtime.Trap as trap:
+            layer = self.running_layer()
+            self._instantiate()
+            raise EngineError("trap", _describe(trap), layer) from trap
+        return int(value or 0)
+
+    def running_layer(self) -> int:
+        """The global `fleet_layer`.
+
+        Another thread calls this only when the process is about to be killed for being late: the
+        read races with the run, and nothing but a diagnosis depends on it.
+        """
+        return int(self._exports["fleet_layer"].value(self._store))
+
+    def run(self, inputs: dict[str, bytes], *, reset: bool) -> dict[str, bytes]:
+        """One inference; float32 where a tensor has a scale.
+
+        Raises:
+            EngineError: an input is missing or of a wrong size, a trap, a non-finite output.
+        """
+        for tensor, region in zip(self._inputs, self._at_inputs, strict=True):
+            region[:] = self._encode(tensor, inputs.get(tensor.name))
+        if reset and "reset" in self._exports:
+            self._call("reset")
+        if self._call("run") != 0:
+            raise EngineError("nonfinite", "an output is not a finite number", self.running_layer())
+        return {
+            tensor.name: _decode(tensor, region)
+            for tensor, region in zip(self._outputs, self._at_outputs, strict=True)
+        }
+
+    @staticmethod
+    def _encode(tensor: Tensor, data: bytes | None) -> Array:
+        if data is None:
+            raise EngineError("input", f"input {tensor.name} is missing")
+        width = 4 if tensor.scale is not None else np.dtype(NUMPY_TYPES[tensor.dtype]).itemsize
+        if len(data) != tensor.elements * width:
+            raise EngineError(
+                "input", f"input {tensor.name} has {len(data)} bytes, {tensor.elements * width} are needed"
+            )
+        if tensor.scale is None:
+            return np.frombuffer(data, np.uint8)
+        floats = np.frombuffer(data, "<f4")
+        return quantize(floats, tensor.scale, tensor.zero_point, tensor.dtype).view(np.uint8)
+
+    def _write_raw(self, inputs: list[bytes]) -> None:
+        if "reset" in self._exports:
+            self._call("reset")
+        for tensor, region, data in zip(self._inputs, self._at_inputs, inputs, strict=True):
+            if len(data) != len(region):
+                raise EngineError(
+                    "input", f"golden input {tensor.name} has {len(data)} bytes, not {len(region)}"
+                )
+            region[:] = np.frombuffer(data, np.uint8)
+
+    def golden(self, inputs: list[bytes]) -> bytes:
+        """SHA-256 of the outputs for inputs in the module's own types."""
+        self._write_raw(inputs)
+        if self._call("run") != 0:
+            raise EngineError("nonfinite", "an output is not a finite number", self.running_layer())
+        digest = hashlib.sha256()
+        for tensor, region in zip(self._outputs, self._at_outputs, strict=True):
+            digest.update(canonical(region.tobytes(), tensor.dtype))
+        return digest.digest()
+
+    def trace(self, inputs: list[bytes]) -> list[bytes]:
+        """Eight-byte digest of every layer's output, layer after layer."""
+        self._write_raw(inputs)
+        digests = []
+        for index, (offset, size, dtype) in enumerate(self._layers):
+            self._call("run_layer", index)
+            output = canonical(self._memory[offset : offset + size].tobytes(), dtype)
+            digests.append(hashlib.sha256(output).digest()[:8])
+        return digests
+
+
+def _decode(tensor: Tensor, region: Array) -> bytes:
+    if tensor.scale is None:
+        return region.tobytes()
+    return dequantize(region.view(NUMPY_TYPES[tensor.dtype]), tensor.scale, tensor.zero_point).tobytes()
+
+
+def _describe(trap: wasmtime.Trap) -> str:
+    try:
+        code = trap.trap_code
+    except ValueError:
+        code = None
+    return _TRAPS.get(code, _first_line(trap)) if code is not None else _first_line(trap)
+
+
+def _first_line(error: Exception) -> str:
+    text = getattr(error, "message", None) or str(error)
+    return str(text).strip().partition("\n")[0]

@@ -1,0 +1,1 @@
+"""What an agent keeps over power cuts: installed modules, trust, compiled code."""
