@@ -26,15 +26,23 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int,
     Lines have no blanks at their ends, so that the same text is right on and off a terminal. Headings
     that are all empty are left out.
     """
+    heading, lines = set_rows(columns, rows, width, indent)
+    return Text("\n").join([heading, *lines] if heading.plain else lines)
+
+
+def set_rows(
+    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int, indent: int = 0
+) -> tuple[Text, list[Text]]:
+    """The heading, and each row by itself; a row may be of several lines."""
     cells = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
     heading = [Text(column.title, style="dim") for column in columns]
-    lines = [heading, *cells] if any(column.title for column in columns) else cells
-    widths = [max((line[i].cell_len for line in lines), default=0) for i in range(len(columns))]
+    widths = [max(line[i].cell_len for line in (heading, *cells)) for i in range(len(columns))]
     excess = indent + sum(widths) + GAP * (len(columns) - 1) - width
     for index, column in enumerate(columns):
         if column.wraps and excess > 0:
             widths[index] = max(NARROWEST, widths[index] - excess)
-    return Text("\n").join(_line(line, columns, widths, indent) for line in lines)
+    set_heading, *lines = (_line(line, columns, widths, indent) for line in (heading, *cells))
+    return set_heading, lines
 
 
 def _line(cells: Sequence[Text], columns: Sequence[Column], widths: Sequence[int], indent: int) -> Text:

@@ -35,24 +35,27 @@ def _model(name: str, model: WantedModel) -> Text:
     return said
 
 
+COLUMNS = (
+    Column("DEVICE"), Column("STATE"), Column("SEEN"), Column("RUNS", wraps=True), Column("GROUPS"),
+    Column("LABELS"),
+)  # fmt: skip
+
+
+def row(device: Device, now: float) -> list[Cell]:
+    """The line of one device."""
+    return [
+        device.name,
+        state(device),
+        seen(device, now),
+        Text(" · ").join(_model(name, model) for name, model in sorted(device.models.items())),
+        ",".join(device.groups) or "-",
+        " ".join(f"{key}={value}" for key, value in sorted(device.labels.items())),
+    ]
+
+
 def many(devices: list[Device], width: int, now: float) -> Text:
     """A line for each device."""
-    rows: list[list[Cell]] = [
-        [
-            device.name,
-            state(device),
-            seen(device, now),
-            Text(" · ").join(_model(name, model) for name, model in sorted(device.models.items())),
-            ",".join(device.groups) or "-",
-            " ".join(f"{key}={value}" for key, value in sorted(device.labels.items())),
-        ]
-        for device in devices
-    ]
-    columns = [
-        Column("DEVICE"), Column("STATE"), Column("SEEN"), Column("RUNS"), Column("GROUPS"),
-        Column("LABELS", wraps=True),
-    ]  # fmt: skip
-    return table(columns, rows, width)
+    return table(COLUMNS, [row(device, now) for device in devices], width)
 
 
 def one(device: Device, width: int, now: float) -> Text:

@@ -44,9 +44,14 @@ def label(rollout: Rollout) -> str:
     return f"{rollout.model} {rollout.version}" if rollout.version else rollout.model
 
 
+def waves(rollout: Rollout, width: int, now: float) -> list[Text]:
+    """A bar for each wave."""
+    return [_wave(rollout, wave, width, now) for wave in rollout.waves]
+
+
 def screen(rollout: Rollout, width: int, now: float) -> Text:
     """The live part of `fleet push`: all waves, then the devices that are busy or have failed."""
-    lines = [_wave(rollout, wave, width, now) for wave in rollout.waves]
+    lines = waves(rollout, width, now)
     devices = _device_lines(rollout)
     if devices:
         lines += [Text(), *devices]
@@ -114,7 +119,7 @@ def _device_lines(rollout: Rollout) -> list[Text]:
     name_width = max((len(device.device) for device in shown), default=0)
     lines = [
         Text.assemble(
-            (f"  {device.state:<10}", style(device.state)), f"{device.device:<{name_width}}  ", _fact(device)
+            (f"  {device.state:<10}", style(device.state)), f"{device.device:<{name_width}}  ", fact(device)
         )
         for device in shown
     ]
@@ -123,7 +128,7 @@ def _device_lines(rollout: Rollout) -> list[Text]:
     return lines
 
 
-def _fact(device: RolloutDevice) -> str:
+def fact(device: RolloutDevice) -> str:
     """What there is to say about one device beside its state."""
     if device.fault:
         went_on = f"; runs {device.running}" if device.running else ""
@@ -146,7 +151,7 @@ def change_lines(before: Rollout | None, after: Rollout) -> list[str]:
             lines.append(f"{_wave_name(wave)}  {_done(wave)}  {counts(wave.counts).plain}".rstrip())
     old_failed = {d.device for d in before.devices if d.state == "failed"} if before else set()
     lines += [
-        f"failed  {device.device}  {_fact(device)}".rstrip()
+        f"failed  {device.device}  {fact(device)}".rstrip()
         for device in after.devices
         if device.state == "failed" and device.device not in old_failed
     ]

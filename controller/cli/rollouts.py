@@ -76,6 +76,23 @@ def show(
         say(_full(found, answers().width, time.time()))
 
 
+DEVICE_COLUMNS = (
+    Column("DEVICE"), Column("WAVE", right=True), Column("STATE"), Column("RUNS"),
+    Column("NOTE", wraps=True),
+)  # fmt: skip
+
+
+def device_row(device: api.RolloutDevice) -> list[Cell]:
+    """The line of one device in a rollout."""
+    return [
+        device.device,
+        str(device.wave),
+        Text(device.state, render_rollout.style(device.state)),
+        device.running or "-",
+        render_rollout.fact(device),
+    ]
+
+
 def _full(rollout: api.Rollout, width: int, now: float) -> Text:
     began = f"rollout {rollout.id}  {rollout.kind} of {render_rollout.label(rollout)} to {rollout.group}"
     parts = [
@@ -85,24 +102,10 @@ def _full(rollout: api.Rollout, width: int, now: float) -> Text:
         ),
         render_rollout.screen(rollout, width, rollout.ended or now),
     ]  # fmt: skip
-    open_devices: list[list[Cell]] = [
-        [
-            device.device,
-            str(device.wave),
-            Text(device.state, render_rollout.style(device.state)),
-            device.running or "-",
-            device.fault.text if device.fault else "",
-        ]
-        for device in rollout.devices
-        if device.state != "confirmed"
-    ]
+    open_devices = [device_row(device) for device in rollout.devices if device.state != "confirmed"]
     open_devices += [[d.device, "-", "does not fit", "-", d.reason] for d in rollout.unfit]
     if open_devices:
-        columns = [
-            Column("DEVICE"), Column("WAVE", right=True), Column("STATE"), Column("RUNS"),
-            Column("NOTE", wraps=True),
-        ]  # fmt: skip
-        parts += [Text(), table(columns, open_devices, width)]
+        parts += [Text(), table(DEVICE_COLUMNS, open_devices, width)]
     parts += [Text(), render_rollout.ending(rollout) if rollout.state in ENDED else Text(rollout.outcome)]
     return Text("\n").join(parts)
 

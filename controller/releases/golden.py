@@ -5,9 +5,12 @@ case also leaves a trace, a digest of each layer's output, for each target: a de
 finds the first layer that differs.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from controller.releases.errors import TargetsDifferError
 from protocol import golden
@@ -16,16 +19,19 @@ from protocol.module import ModuleMeta
 SEED = 1
 """Of the pseudo-random case."""
 
+Arrays = Mapping[str, npt.NDArray[Any]]
+"""A tensor for each input or output, at the module's type and shape."""
+
 
 class Runner(Protocol):
-    """A module that has been instantiated on this desk."""
+    """A module that has been instantiated on this desk, as `controller.compiler.Instance` is."""
 
-    def run(self, inputs: Sequence[bytes]) -> list[bytes]:
-        """All outputs for one set of inputs, from reset state."""
+    def run(self, inputs: Arrays) -> Arrays:
+        """One inference."""
         ...
 
-    def run_layers(self, inputs: Sequence[bytes]) -> list[bytes]:
-        """The output of every layer for one set of inputs, from reset state."""
+    def run_layers(self, inputs: Arrays) -> Iterator[tuple[int, bytes]]:
+        """One inference, layer by layer: index and output as it lies in memory."""
         ...
 
 
@@ -34,12 +40,12 @@ class Case:
     """One golden case.
 
     Attributes:
-        inputs: Buffers as the module takes them.
+        inputs: All inputs, one after the other, as they lie in memory.
         outputs: SHA-256 over all outputs.
         seed: Makes the inputs, where they need not be sent.
     """
 
-    inputs: tuple[bytes, ...]
+    inputs: bytes
     outputs: bytes
     seed: int | None = None
 
@@ -53,42 +59,51 @@ class Golden:
 
 
 def record(
-    modules: Mapping[str, tuple[ModuleMeta, Callable[[], Runner]]], samples: Sequence[Sequence[bytes]]
+    modules: Mapping[str, tuple[ModuleMeta, bytes]],
+    samples: Sequence[Arrays],
+    instantiate: Callable[[bytes], Runner],
 ) -> Golden:
     """Run all cases on all targets.
 
     Args:
-        modules: By target: metadata, and what instantiates the module.
-        samples: Real inputs; for each the module's input buffers, in order.
+        modules: By target: metadata and file.
+        samples: Real inputs.
+        instantiate: Makes a module runnable, in reset state.
 
     Raises:
         TargetsDifferError: two targets give different outputs.
     """
-    metas = [meta for meta, _ in modules.values()]
-    random = golden.random_inputs(SEED, metas[0].inputs)
-    inputs = [tuple(sample) for sample in samples] + [tuple(random)]
+    first, *others = modules
+    meta = modules[first][0]
+    inputs = [*samples, _random(meta)]
     digests: dict[str, list[bytes]] = {}
     traces: dict[str, tuple[bytes, ...]] = {}
-    for target, (_, instantiate) in modules.items():
-        runner = instantiate()
-        digests[target] = [golden.outputs_digest(runner.run(case)) for case in inputs]
-        traces[target] = tuple(golden.layer_digest(out) for out in runner.run_layers(inputs[0]))
-    first, *others = digests
+    for target, (_, wasm) in modules.items():
+        # Every case begins in reset state, which a new instance is in.
+        digests[target] = [_outputs(meta, instantiate(wasm).run(case)) for case in inputs]
+        layers = instantiate(wasm).run_layers(inputs[0])
+        traces[target] = tuple(golden.layer_digest(output) for _, output in layers)
     for other in others:
         for number, (a, b) in enumerate(zip(digests[first], digests[other], strict=True)):
             if a != b:
                 raise TargetsDifferError(
-                    f"{metas[0].name}: {first} and {other} give different outputs for golden case {number}",
-                    where=_first_difference(modules[first][0], traces[first], traces[other]),
+                    f"{meta.name}: {first} and {other} give different outputs for golden case {number}",
                     remedy="this is a bug of the compiler; please report it with the model",
                 )
-    seeds = [None] * len(samples) + [SEED]
-    cases = tuple(map(Case, inputs, digests[first], seeds))
-    return Golden(cases, traces)
+    cases = [
+        Case(b"".join(case[tensor.name].tobytes() for tensor in meta.inputs), outputs)
+        for case, outputs in zip(samples, digests[first], strict=False)
+    ]
+    return Golden((*cases, Case(b"", digests[first][-1], SEED)), traces)
 
 
-def _first_difference(meta: ModuleMeta, one: Sequence[bytes], other: Sequence[bytes]) -> str | None:
-    for index, (a, b) in enumerate(zip(one, other, strict=False)):
-        if a != b:
-            return meta.describe_layer(index)
-    return None
+def _random(meta: ModuleMeta) -> Arrays:
+    buffers = golden.random_inputs(SEED, meta.inputs)
+    return {
+        tensor.name: np.frombuffer(data, tensor.dtype).reshape(tensor.shape)
+        for tensor, data in zip(meta.inputs, buffers, strict=True)
+    }
+
+
+def _outputs(meta: ModuleMeta, outputs: Arrays) -> bytes:
+    return golden.outputs_digest(outputs[tensor.name].tobytes() for tensor in meta.outputs)

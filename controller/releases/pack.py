@@ -1,86 +1,64 @@
 """Cutting the modules of a build into the blobs of a release."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from controller.releases.golden import Golden, Runner, record
+from controller.releases.golden import Arrays, Golden, Runner, record
 from controller.releases.package import Package
 from protocol import cbor, chunks
 from protocol.chunks import sha256
-from protocol.documents import Chunk, GoldenCase, Target
+from protocol.documents import Chunk, GoldenCase, Manifest, Target
 from protocol.errors import InputError
 from protocol.module import ModuleMeta, check
 
+if TYPE_CHECKING:  # A push from the cache packs nothing, and need not wait for the compiler's packages.
+    from controller.compiler import Build, CompiledModule
 
-@dataclass(frozen=True)
-class Built:
-    """One compiled module, as far as a release cares.
-
-    Attributes:
-        wasm: The file.
-        cuts: Offsets at which tensors end; chunks end there too.
-    """
-
-    wasm: bytes
-    cuts: tuple[int, ...]
+REVISION = "revision"
+"""Provenance that says where a build was made and not what is in it: the same bytes are the same release."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """What a release is made of.
-
-    Attributes:
-        model: Name.
-        version: Of the release.
-        classes: Device classes that may run it.
-        deadline_ms: Longest run of one inference.
-        modules: By target.
-        samples: Real inputs for the golden test; for each the module's input buffers, in order.
-        provenance: Where it comes from, in strings.
-        graph: The graph document.
-    """
-
-    model: str
-    version: str
-    classes: tuple[str, ...]
-    deadline_ms: int
-    modules: Mapping[str, Built]
-    samples: Sequence[Sequence[bytes]]
-    provenance: Mapping[str, str]
-    graph: bytes
-
-
-def pack(source: Source, instantiate: Callable[[bytes], Runner]) -> Package:
+def pack(build: "Build", samples: Sequence[Arrays], instantiate: Callable[[bytes], Runner]) -> Package:
     """Check, run and cut all modules.
 
     Args:
-        source: The build.
-        instantiate: Makes a module runnable on this desk.
+        build: From the compiler.
+        samples: Real inputs for the golden test, at the modules' types.
+        instantiate: Makes a module runnable, in reset state.
 
     Raises:
         ModuleError: a module that is not sound.
         TargetsDifferError: modules that do not agree on a golden case.
         InputError: nothing to pack.
     """
-    if not source.modules:
-        raise InputError(f"{source.model} {source.version} has no module to release")
-    metas = {target: check(built.wasm) for target, built in source.modules.items()}
-    golden = record(
-        {
-            target: (metas[target], partial(instantiate, built.wasm))
-            for target, built in source.modules.items()
-        },
-        source.samples,
-    )
+    if not build.modules:
+        raise InputError(f"{build.name} {build.version} has no module to release")
+    files = {target: (check(module.wasm), module.wasm) for target, module in sorted(build.modules.items())}
+    golden = record(files, samples, instantiate)
     blobs = _Blobs()
-    graph = blobs.keep(source.graph)
-    provenance = cbor.encode({**source.provenance, "graph": f"sha256:{graph.hex()}"})
+    deadline = build.project.limits.deadline_ms
     targets = {
-        target: _target(target, source, metas[target], golden, blobs) for target in sorted(source.modules)
+        target: _target(build.modules[target], meta, deadline, golden, blobs)
+        for target, (meta, _) in files.items()
     }
+    provenance = {**build.provenance, "graph": blobs.keep(build.graph).hex()}
+    content = Manifest(
+        model=build.name,
+        version=build.version,
+        sequence=0,
+        floor=0,
+        classes=tuple(build.project.classes),
+        provenance=sha256(cbor.encode({key: value for key, value in provenance.items() if key != REVISION})),
+        targets=targets,
+    )
     return Package(
-        source.model, source.version, source.classes, blobs.keep(provenance), targets, blobs.by_digest
+        model=build.name,
+        version=build.version,
+        classes=content.classes,
+        provenance=blobs.keep(cbor.encode(provenance)),
+        targets=targets,
+        blobs=blobs.by_digest,
+        content=sha256(content.encode()),
     )
 
 
@@ -102,25 +80,26 @@ class _Blobs:
         return tuple(Chunk(digest=self.keep(piece), length=len(piece)) for piece in pieces)
 
 
-def _target(name: str, source: Source, meta: ModuleMeta, golden: Golden, blobs: _Blobs) -> Target:
-    built = source.modules[name]
-    most = chunks.limit(name)
-    pieces = chunks.cut(built.wasm, built.cuts, most)
+def _target(
+    module: "CompiledModule", meta: ModuleMeta, deadline: int, golden: Golden, blobs: _Blobs
+) -> Target:
+    most = chunks.limit(module.target)
+    pieces = chunks.cut(module.wasm, module.cuts, most)
     cases = [
         GoldenCase(outputs=case.outputs, seed=case.seed)
         if case.seed is not None
-        else GoldenCase(outputs=case.outputs, inputs=blobs.keep_input(b"".join(case.inputs), most))
+        else GoldenCase(outputs=case.outputs, inputs=blobs.keep_input(case.inputs, most))
         for case in golden.cases
     ]
-    pages = chunks.build_index(pieces, cases, golden.traces[name], most)
+    pages = chunks.build_index(pieces, cases, golden.traces[module.target], most)
     for blob in (*pieces, *pages):
         blobs.keep(blob)
     return Target(
-        size=len(built.wasm),
-        sha256=sha256(built.wasm),
+        size=len(module.wasm),
+        sha256=sha256(module.wasm),
         index=sha256(pages[0]),
         # A host of a later minor version runs it too; another major version promises nothing.
         abi=(meta.abi, meta.abi | 0xFFFF),
         memory=meta.memory,
-        deadline=source.deadline_ms,
+        deadline=deadline,
     )

@@ -11,7 +11,6 @@ from protocol.errors import InputError
 
 FORMAT = 1
 MAX_PACKAGE = 1 << 30
-_ZERO = bytes(32)
 
 
 class DamagedPackageError(InputError):
@@ -29,6 +28,7 @@ class Package:
         provenance: Digest of the provenance document.
         targets: One module each.
         blobs: By SHA-256: chunks, index pages, golden inputs, provenance and graph documents.
+        content: SHA-256 over what devices will run; the same for builds of the same at two places.
     """
 
     model: str
@@ -37,6 +37,7 @@ class Package:
     provenance: bytes
     targets: Mapping[str, Target]
     blobs: Mapping[bytes, bytes]
+    content: bytes
 
     def manifest(self, sequence: int, floor: int) -> Manifest:
         """The manifest under the numbers that the controller reserved."""
@@ -50,14 +51,9 @@ class Package:
             targets=dict(self.targets),
         )
 
-    @property
-    def content(self) -> bytes:
-        """SHA-256 over everything the manifest says except its numbers."""
-        return sha256(self.manifest(0, 0).encode())
-
     def encode(self) -> bytes:
         """The package as bytes, for the build cache."""
-        return cbor.encode([FORMAT, self.manifest(0, 0).encode(), list(self.blobs.values())])
+        return cbor.encode([FORMAT, self.manifest(0, 0).encode(), self.content, list(self.blobs.values())])
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
@@ -69,12 +65,20 @@ class Package:
         # Blobs may be larger than the documents that protocol.cbor is made for; the digests below
         # are what protects against damage.
         try:
-            version, manifest, blobs = cbor.decode(data, max_size=MAX_PACKAGE)
+            version, manifest, content, blobs = cbor.decode(data, max_size=MAX_PACKAGE)
             known = Manifest.decode(manifest)
             by_digest = {sha256(blob): blob for blob in blobs}
         except Exception as error:
             raise DamagedPackageError(f"package is damaged: {error}") from error
-        package = cls(known.model, known.version, known.classes, known.provenance, known.targets, by_digest)
+        package = cls(
+            known.model,
+            known.version,
+            known.classes,
+            known.provenance,
+            known.targets,
+            by_digest,
+            bytes(content),
+        )
         wanted = {known.provenance, *(target.index for target in known.targets.values())}
         if version != FORMAT or not wanted <= by_digest.keys():
             raise DamagedPackageError("package is damaged: blobs are missing")

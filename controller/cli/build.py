@@ -1,0 +1,102 @@
+"""`fleet build`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from controller.cli.build_screen import BuildScreen
+from controller.cli.making import Made, make
+from controller.cli.options import Json, Model, Project
+from controller.cli.terminal import emit, say
+from controller.compiler import ModelProject
+from protocol.chunks import sha256
+from protocol.errors import InputError
+
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option("--shape", metavar="NAME=N,…", help="Close an open shape; may be repeated."),
+]
+Targets = Annotated[list[str] | None, typer.Option("--target", help="Only this target; may be repeated.")]
+
+
+def shapes(words: list[str] | None) -> dict[str, tuple[int, ...]] | None:
+    """`image=1,3,224,224` for each input.
+
+    Raises:
+        InputError: a word is something else.
+    """
+    found = {}
+    for word in words or []:
+        name, equals, sizes = word.rpartition("=")
+        parts = sizes.split(",")
+        if not equals or not name or not all(part.isdecimal() and int(part) > 0 for part in parts):
+            raise InputError(f"{word!r} is not a shape", where="--shape", remedy="--shape image=1,3,224,224")
+        found[name] = tuple(map(int, parts))
+    return found or None
+
+
+def build(
+    model: Model,
+    project: Project = None,
+    shape: Shapes = None,
+    target: Targets = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the modules; PROJECT/build if not given.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Quantize, compile and check a model, without releasing it.
+
+    fleet build crop-model
+    """
+    opened = ModelProject.load(model, project)
+    folder = out or opened.folder / "build"
+    with BuildScreen(model) as screen:
+        made = make(opened, screen, shapes=shapes(shape), targets=target)
+    files = _write(made, folder)
+    package = made.package
+    if json:
+        emit(_document(made, screen, files))
+    else:
+        say(
+            f"built {package.model} {package.version}, not released yet. "
+            f"Next: fleet push {package.model} --group GROUP"
+        )
+
+
+def _write(made: Made, folder: Path) -> dict[str, Path]:
+    files = {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for target, module in made.build.modules.items():
+            files[target] = folder / f"{made.build.name}-{made.build.version}-{target}.wasm"
+            files[target].write_bytes(module.wasm)
+    except OSError as error:
+        raise InputError(
+            f"cannot write the modules: {error.strerror}", where=str(folder), remedy="give another --out"
+        ) from error
+    return files
+
+
+def _document(made: Made, screen: BuildScreen, files: dict[str, Path]) -> dict[str, Any]:
+    return {
+        "model": made.build.name,
+        "version": made.build.version,
+        "content": made.package.content.hex(),
+        "modules": [
+            {
+                "target": target,
+                "file": str(files[target]),
+                "size": len(module.wasm),
+                "sha256": sha256(module.wasm).hex(),
+                "arena": module.meta.arena.size,
+                "arena_bound": module.meta.arena_bound,
+                "memory": module.meta.memory,
+                "macs": sum(layer.macs for layer in module.meta.layers),
+            }
+            for target, module in made.build.modules.items()
+        ],
+        "stages": [vars(stage) for stage in screen.stages],
+        "provenance": dict(made.build.provenance),
+    }
