@@ -7,8 +7,7 @@ import numpy as np
 from controller.compiler.emit import CompiledModule
 from controller.compiler.errors import CheckError
 from controller.compiler.execute import Instance
-from controller.compiler.frontend import Source
-from controller.compiler.ir import Array, Graph
+from controller.compiler.ir import Array
 from controller.compiler.progress import Progress
 from controller.compiler.reference import FloatModel
 from controller.compiler.samples import Samples
@@ -47,28 +46,26 @@ class Accuracy:
 
 
 def measure(
-    source: Source, graph: Graph, module: CompiledModule, samples: Samples, budget: float, progress: Progress
+    model: FloatModel, module: CompiledModule, samples: Samples, budget: float, progress: Progress
 ) -> Accuracy:
     """Run both on labelled samples.
 
     Args:
-        source: The ONNX model.
-        graph: Its float graph.
+        model: The ONNX model.
         module: Of any target: all give the same bits.
         samples: With labels.
         budget: For the result.
         progress: Told of each sample.
     """
-    model, instance = FloatModel(source, graph), Instance(module.wasm)
-    output = graph.outputs[0]
-    assert samples.labels is not None
+    instance = Instance(module.wasm)
+    output = module.meta.outputs[0].name
     expected = np.empty(len(samples), np.int64)
     found = np.empty(len(samples), np.int64)
     for index, sample in enumerate(samples):
         expected[index] = _top(model.run(sample)[output])
         found[index] = _top(instance.run(instance.quantize(sample))[output])
         progress.advance("accuracy", index + 1, len(samples))
-    labels = samples.labels.reshape(-1)
+    labels = np.asarray(samples.labels).reshape(-1)
     return Accuracy(
         float(np.mean(expected == labels)),
         float(np.mean(found == labels)),

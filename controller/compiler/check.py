@@ -14,7 +14,10 @@ from controller.compiler.progress import Progress
 
 
 def check(
-    modules: Mapping[str, CompiledModule], document: bytes, inputs: Sequence[Mapping[str, Array]], progress: Progress
+    modules: Mapping[str, CompiledModule],
+    document: bytes,
+    inputs: Sequence[Mapping[str, Array]],
+    progress: Progress,
 ) -> None:
     """Run all targets and the oracle on the same inputs.
 

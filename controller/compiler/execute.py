@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from typing import cast
 
 import numpy as np
 import wasmtime
 
 from controller.compiler.errors import CheckError
-from controller.compiler.ir import FLOAT, Array
-from controller.compiler.ir import Quant as _Quant
+from controller.compiler.ir import FLOAT, Array, Quant
 from controller.compiler.quantize.functions import dequantize_array, quantize_array
 from protocol.module import ModuleMeta, TensorMeta, read_meta
 
@@ -19,7 +19,7 @@ class LayerTrap(CheckError):  # noqa: N818 - named after what happened
     """A module trapped; the message names the layer.
 
     Attributes:
-        layer: Index of the layer, −1 before the first.
+        layer: Index of the layer, -1 before the first.
     """
 
     def __init__(self, meta: ModuleMeta, layer: int, reason: str) -> None:
@@ -52,16 +52,13 @@ class Instance:
         self._store = wasmtime.Store(_engine())
         self._instance = wasmtime.Instance(self._store, wasmtime.Module(_engine(), wasm), [])
         exports = self._instance.exports(self._store)
-        memory, layer = exports["memory"], exports["fleet_layer"]
-        assert isinstance(memory, wasmtime.Memory)
-        assert isinstance(layer, wasmtime.Global)
-        self._memory, self._layer = memory, layer
+        self._memory = cast(wasmtime.Memory, exports["memory"])
+        self._layer = cast(wasmtime.Global, exports["fleet_layer"])
         self._inputs = [self._call("input", index) for index in range(len(self.meta.inputs))]
         self._outputs = [self._call("output", index) for index in range(len(self.meta.outputs))]
 
     def _call(self, name: str, *arguments: int) -> int:
-        function = self._instance.exports(self._store)[name]
-        assert isinstance(function, wasmtime.Func)
+        function = cast(wasmtime.Func, self._instance.exports(self._store)[name])
         try:
             return int(function(self._store, *arguments))
         except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
@@ -70,7 +67,7 @@ class Instance:
 
     @property
     def layer(self) -> int:
-        """The layer that ran last, −1 before the first."""
+        """The layer that ran last, -1 before the first."""
         return int(self._layer.value(self._store))
 
     def _write(self, inputs: Mapping[str, Array]) -> None:
@@ -124,18 +121,21 @@ class Instance:
     def quantize(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Inputs as people see them, at the module's types."""
         return {
-            t.name: quantize_array(inputs[t.name], _quant(t)) if t.scale is not None else np.asarray(inputs[t.name], t.dtype)
+            t.name: quantize_array(inputs[t.name], _quant(t))
+            if t.scale is not None
+            else np.asarray(inputs[t.name], t.dtype)
             for t in self.meta.inputs
         }
 
     def dequantize(self, outputs: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs of the module as people see them: float32 where they are quantized."""
         return {
-            t.name: dequantize_array(outputs[t.name], _quant(t)).astype(FLOAT) if t.scale is not None else outputs[t.name]
+            t.name: dequantize_array(outputs[t.name], _quant(t)).astype(FLOAT)
+            if t.scale is not None
+            else outputs[t.name]
             for t in self.meta.outputs
         }
 
 
-def _quant(tensor: TensorMeta) -> _Quant:
-    assert tensor.scale is not None
-    return _Quant.per_tensor(tensor.scale, tensor.zero_point or 0)
+def _quant(tensor: TensorMeta) -> Quant:
+    return Quant.per_tensor(tensor.scale or 1.0, tensor.zero_point or 0)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -18,13 +19,14 @@ from controller.compiler.emit import CompiledModule, Header, emit
 from controller.compiler.emit.toolchain import toolchain_version
 from controller.compiler.execute import Instance
 from controller.compiler.frontend import Source, import_model, read
-from controller.compiler.ir import Array, Graph, verify
+from controller.compiler.ir import FLOAT, Array, Graph, Tensor, verify
 from controller.compiler.ir.document import encode
 from controller.compiler.passes import FLOAT_PASSES, QUANTIZED_PASSES, apply, assign_layout
 from controller.compiler.plan import Plan, plan
 from controller.compiler.progress import Progress, Silent
-from controller.compiler.project import ModelProject
+from controller.compiler.project import ModelProject, Quantize
 from controller.compiler.quantize import Quantization, observe, quantize
+from controller.compiler.reference import FloatModel
 from controller.compiler.samples import Samples, load_samples
 from controller.compiler.source import onnx_file
 from controller.compiler.targets import find_target
@@ -84,11 +86,9 @@ def build(
     source, graph = _read(project, {**project.shapes, **(shapes or {})}, stages)
     samples = None
     done = Quantization(graph, ())
-    if not project.is_float:
-        assert project.quantize is not None
-        assert project.quantize.calibration is not None
-        samples = load_samples(project.path(project.quantize.calibration), graph, "calibration")
-        done = _quantize(project, source, graph, samples, stages)
+    if project.quantize is not None and not project.is_float:
+        samples = load_samples(project.path(project.quantize.calibration or ""), graph, "calibration")
+        done = _quantize(project.quantize, source, graph, samples, stages)
     document = encode(done.graph)
     provenance = _provenance(source, samples, document)
     header = Header(project.name, project.version, tuple(project.labels), provenance)
@@ -113,7 +113,7 @@ def build(
         with stages.stage("accuracy") as stage:
             module = next(iter(modules.values()))
             budget = project.evaluate.budget
-            accuracy = measure(source, graph, module, evaluation, budget, stages.progress)
+            accuracy = measure(FloatModel(source, graph), module, evaluation, budget, stages.progress)
             stage.detail = accuracy.text
         require(accuracy, project.name)
     revision = _revision(project.folder)
@@ -144,8 +144,6 @@ def golden_inputs(project: ModelProject, build: Build, count: int) -> list[dict[
 
 def _interface(build: Build) -> Graph:
     """A graph of inputs alone."""
-    from controller.compiler.ir import FLOAT, Tensor  # noqa: PLC0415
-
     meta = next(iter(build.modules.values())).meta
     graph = Graph(build.name, [tensor.name for tensor in meta.inputs])
     for tensor in meta.inputs:
@@ -154,7 +152,9 @@ def _interface(build: Build) -> Graph:
     return graph
 
 
-def _inputs(modules: Mapping[str, CompiledModule], count: int, samples: Samples | None) -> list[dict[str, Array]]:
+def _inputs(
+    modules: Mapping[str, CompiledModule], count: int, samples: Samples | None
+) -> list[dict[str, Array]]:
     module = next(iter(modules.values()))
     if samples is not None:
         instance = Instance(module.wasm)
@@ -173,7 +173,9 @@ def _check_count(modules: Mapping[str, CompiledModule]) -> int:
     return max(2, min(CHECKED_INPUTS, _CHECK_MACS // max(macs, 1)))
 
 
-def _read(project: ModelProject, shapes: Mapping[str, Sequence[int]], stages: "_Stages") -> tuple[Source, Graph]:
+def _read(
+    project: ModelProject, shapes: Mapping[str, Sequence[int]], stages: "_Stages"
+) -> tuple[Source, Graph]:
     path = onnx_file(project, stages.progress)
     with stages.stage("read") as stage:
         source = read(path)
@@ -185,10 +187,8 @@ def _read(project: ModelProject, shapes: Mapping[str, Sequence[int]], stages: "_
 
 
 def _quantize(
-    project: ModelProject, source: Source, graph: Graph, samples: Samples, stages: "_Stages"
+    options: Quantize, source: Source, graph: Graph, samples: Samples, stages: "_Stages"
 ) -> Quantization:
-    options = project.quantize
-    assert options is not None
     with stages.stage("calibrate") as stage:
         histograms = observe(source, graph, samples, stages.progress)
         stage.detail = f"{len(samples):,} samples   {options.method}"
@@ -238,7 +238,7 @@ class _Stage:
         self._progress, self._name = progress, name
         self.detail = ""
 
-    def __enter__(self) -> "_Stage":
+    def __enter__(self) -> Self:
         self._progress.begin(self._name)
         self._start = time.monotonic()
         return self

@@ -67,7 +67,10 @@ class ModelProject(_Table):
     name: Name
     version: Version
     onnx: str | None = None
-    targets: Annotated[list[Annotated[str, AfterValidator(_known_target)]], Field(min_length=1)] = ["simd", "mvp"]
+    targets: Annotated[list[Annotated[str, AfterValidator(_known_target)]], Field(min_length=1)] = [
+        "simd",
+        "mvp",
+    ]
     classes: list[str] = ["linux"]
     labels: list[str] = []
     shapes: dict[str, list[PositiveInt]] = {}
@@ -102,7 +105,9 @@ class ModelProject(_Table):
             with file.open("rb") as stream:
                 raw = tomllib.load(stream)
         except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ProjectError(f"cannot read {file.name}: {error}", where=str(file), remedy="correct the file") from error
+            raise ProjectError(
+                f"cannot read {file.name}: {error}", where=str(file), remedy="correct the file"
+            ) from error
         try:
             loaded = cls.model_validate(raw | {"folder": file.parent})
         except ValidationError as error:
@@ -135,13 +140,17 @@ def _find(where: str | Path, project: Path | None) -> Path:
         if candidate.is_file():
             return candidate.resolve()
     names = sorted(
-        path.parent.name for above in (Path.cwd(), *Path.cwd().parents) for path in above.glob(f"modules/*/{FILE}")
+        path.parent.name
+        for above in (Path.cwd(), *Path.cwd().parents)
+        for path in above.glob(f"modules/*/{FILE}")
     )
     close = difflib.get_close_matches(str(where), names, n=1)
     raise ProjectError(
         f"no model project {where}",
         where=str(project or Path.cwd() / "modules"),
-        remedy=f"did you mean {close[0]}?" if close else f"make modules/{where}/{FILE}, or give --project DIR",
+        remedy=f"did you mean {close[0]}?"
+        if close
+        else f"make modules/{where}/{FILE}, or give --project DIR",
     )
 
 
@@ -153,8 +162,17 @@ def _explain(file: Path, error: ValidationError) -> ProjectError:
         model: Any = ModelProject
         for part in first["loc"][:-1]:
             field = model.model_fields.get(str(part))
-            model = next((t for t in (field.annotation, *getattr(field.annotation, "__args__", ())) if hasattr(t, "model_fields")), ModelProject)  # type: ignore[union-attr]
+            model = next(
+                (
+                    t
+                    for t in (field.annotation, *getattr(field.annotation, "__args__", ()))
+                    if hasattr(t, "model_fields")
+                ),
+                ModelProject,
+            )  # type: ignore[union-attr]
         known = [info.alias or name for name, info in model.model_fields.items() if name != "folder"]
         close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
         message = f"no such key; {f'did you mean {close[0]}?' if close else 'keys: ' + ', '.join(known)}"
-    return ProjectError(f"{FILE}: {place}: {message}", where=str(file), remedy="see docs for model.toml, correct the file")
+    return ProjectError(
+        f"{FILE}: {place}: {message}", where=str(file), remedy="see docs for model.toml, correct the file"
+    )

@@ -38,7 +38,9 @@ def oracle() -> ModuleType:
     """The oracle's package. It is loaded by its place: no code of the compiler may import it."""
     name = "fleet_oracle"
     folder = _find("_oracle", "tests/oracle")
-    spec = importlib.util.spec_from_file_location(name, folder / "__init__.py", submodule_search_locations=[str(folder)])
+    spec = importlib.util.spec_from_file_location(
+        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
     if spec is None or spec.loader is None:
         raise CompileError(f"the oracle in {folder} cannot be loaded", remedy="reinstall the package")
     module = importlib.util.module_from_spec(spec)

@@ -66,7 +66,9 @@ def load_samples(path: Path, graph: Graph, purpose: str, *, labelled: bool = Fal
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
         raise CalibrationError(
-            f"{purpose} data {path.name} is not an .npz file: {error}", where=str(path), remedy=f"write {expected}"
+            f"{purpose} data {path.name} is not an .npz file: {error}",
+            where=str(path),
+            remedy=f"write {expected}",
         ) from error
     labels = arrays.pop("label", None) if "label" not in graph.inputs else None
     missing = [name for name in graph.inputs if name not in arrays]

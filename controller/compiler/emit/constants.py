@@ -6,6 +6,7 @@ the same when its neighbours change, and so does its chunk. Equal constants are 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def lay_out(constants: Iterable[Constant]) -> ConstantBlock:
     return ConstantBlock(bytes(block), offsets, tuple(cuts))
 
 
-def format_float(value: np.floating[object]) -> str:
+def format_float(value: np.floating[Any]) -> str:
     """A C constant expression of exactly this float32."""
     number = float(value)
     if np.isinf(number):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import wasmtime
 
@@ -67,7 +68,7 @@ def emit(graph: Graph, plan: Plan, target: Target, header: Header) -> CompiledMo
     block = lay_out(constant for step in plan.steps for constant in step.constants)
     title = f"{header.name} {header.version} for {target.name}, written by fleet build"
     wasm = finish(build_wasm(module_source(title, graph, plan, block), block.data, target))
-    meta = _meta(graph, plan, target, header, _arena_address(wasm, graph, plan), memory_pages(wasm)[0] * PAGE)
+    meta = _meta(graph, plan, target, header, wasm)
     code_end = len(wasm)
     cuts: list[int] = []
     if block.data:
@@ -85,12 +86,12 @@ def _arena_address(wasm: bytes, graph: Graph, plan: Plan) -> int:
     engine = wasmtime.Engine()
     store = wasmtime.Store(engine)
     instance = wasmtime.Instance(store, wasmtime.Module(engine, wasm), [])
-    output = instance.exports(store)["output"]
-    assert isinstance(output, wasmtime.Func)
+    output = cast(wasmtime.Func, instance.exports(store)["output"])
     return int(output(store, 0)) - plan.offsets[graph.outputs[0]]
 
 
-def _meta(graph: Graph, plan: Plan, target: Target, header: Header, arena: int, memory: int) -> ModuleMeta:
+def _meta(graph: Graph, plan: Plan, target: Target, header: Header, wasm: bytes) -> ModuleMeta:
+    arena = _arena_address(wasm, graph, plan)
     return ModuleMeta(
         name=header.name,
         version=header.version,
@@ -101,7 +102,7 @@ def _meta(graph: Graph, plan: Plan, target: Target, header: Header, arena: int, 
         layers=tuple(_layer(graph, step, plan, arena) for step in plan.steps),
         arena=Region(offset=arena, size=plan.arena),
         arena_bound=plan.bound,
-        memory=memory,
+        memory=memory_pages(wasm)[0] * PAGE,
         provenance=dict(header.provenance or {}),
     )
 

@@ -88,7 +88,8 @@ def _symbol(name: str) -> str:
     taken = name.startswith(_RESERVED) or name in ("run", "input", "output", "layers", "run_layer", "reset")
     text = f"/{name}" if taken else name
     escaped = "".join(
-        chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}" for byte in text.encode()
+        chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}"
+        for byte in text.encode()
     )
     return f'"{escaped}"'
 
@@ -110,7 +111,11 @@ def _abi(graph: Graph, plan: Plan) -> str:
     finish = "finish()" if checks else "FLEET_RUN_OK"
     return "\n".join(
         [
-            *(["static int32_t finish(void)", "{", *checks, "    return FLEET_RUN_OK;", "}", ""] if checks else []),
+            *(
+                ["static int32_t finish(void)", "{", *checks, "    return FLEET_RUN_OK;", "}", ""]
+                if checks
+                else []
+            ),
             "int32_t fleet_abi(void) { return FLEET_ABI_VERSION; }",
             f"int32_t fleet_layers(void) {{ return {count}; }}",
             "",
@@ -138,4 +143,13 @@ def _abi(graph: Graph, plan: Plan) -> str:
 
 def _pointers(function: str, offsets: list[int]) -> list[str]:
     cases = [f"    case {index}: return ARENA({offset});" for index, offset in enumerate(offsets)]
-    return [f"void *{function}(int32_t i)", "{", "    switch (i) {", *cases, "    default: __builtin_trap();", "    }", "}", ""]
+    return [
+        f"void *{function}(int32_t i)",
+        "{",
+        "    switch (i) {",
+        *cases,
+        "    default: __builtin_trap();",
+        "    }",
+        "}",
+        "",
+    ]

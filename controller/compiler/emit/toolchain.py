@@ -115,7 +115,7 @@ def build_wasm(source: str, constants: bytes, target: Target) -> bytes:
         (folder / "module.c").write_text(source)
         (folder / "constants.bin").write_bytes(constants or bytes(16))
         (folder / "constants.c").write_text(
-            "__attribute__((aligned(16))) const unsigned char constants[] = {\n#embed \"constants.bin\"\n};\n"
+            '__attribute__((aligned(16))) const unsigned char constants[] = {\n#embed "constants.bin"\n};\n'
         )
         include = [f"-I{resources.abi()}"]
         root = resources.kernels()

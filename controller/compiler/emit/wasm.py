@@ -22,7 +22,7 @@ def _section(kind: int, contents: bytes) -> bytes:
 
 
 def finish(wasm: bytes) -> bytes:
-    """The file without custom sections but `name`, and with `fleet_layer` starting at −1 (C cannot say so)."""
+    """The file without custom sections but `name`, and with `fleet_layer` starting at -1 (C cannot say so)."""
     result, name = bytearray(wasm[:8]), b""
     for section in sections(wasm):
         if section.id == 0:

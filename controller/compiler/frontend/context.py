@@ -39,7 +39,7 @@ class Context:
     @property
     def out(self) -> str:
         """Name of the first output."""
-        return self.node.output[0]
+        return str(self.node.output[0])
 
     @property
     def out_shape(self) -> Shape:

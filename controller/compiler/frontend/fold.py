@@ -18,7 +18,9 @@ MAX_FOLDED_BYTES = 1 << 28
 """A constant made while folding may not be larger: files of a few bytes can ask for anything."""
 
 _MAX_SHAPE_DATA = 4096
-_RANDOM = frozenset({"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"})
+_RANDOM = frozenset(
+    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
+)
 
 
 def is_foldable(node: onnx.NodeProto) -> bool:
@@ -122,7 +124,12 @@ def constant_value(node: onnx.NodeProto) -> Array | None:
     attribute = node.attribute[0]
     if attribute.name == "value":
         return onnx.numpy_helper.to_array(attribute.t)
-    dtypes = {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64}
+    dtypes = {
+        "value_float": np.float32,
+        "value_floats": np.float32,
+        "value_int": np.int64,
+        "value_ints": np.int64,
+    }
     if attribute.name in dtypes:
         return np.array(onnx.helper.get_attribute_value(attribute), dtypes[attribute.name])
     return None

@@ -48,7 +48,11 @@ def _named(nodes: Sequence[onnx.NodeProto]) -> list[onnx.NodeProto]:
         if not node.name or name in seen:
             number = 2
             while name in seen or name in taken:
-                name = f"{node.name or node.op_type}_{index}" if number == 2 else f"{node.op_type}_{index}_{number}"
+                name = (
+                    f"{node.name or node.op_type}_{index}"
+                    if number == 2
+                    else f"{node.op_type}_{index}_{number}"
+                )
                 number += 1
         copy.name = name
         seen.add(name)
@@ -74,7 +78,9 @@ class _Walk:
             return onnx.numpy_helper.to_array(proto)
         except (ValueError, TypeError) as error:
             raise BrokenModelError(
-                f"tensor {proto.name} cannot be read: {error}", where=self._source.where, remedy="export it again"
+                f"tensor {proto.name} cannot be read: {error}",
+                where=self._source.where,
+                remedy="export it again",
             ) from error
 
     def _add_constant(self, name: str, data: Array) -> None:
@@ -124,7 +130,11 @@ class _Walk:
             size = int(np.prod(shape, dtype=np.float64)) * dtype.itemsize
             if not 0 < size < MAX_TENSOR_BYTES:
                 raise UnsupportedError(
-                    node.name, node.op_type, f"{name} has shape {list(shape)}", where=where, remedy="check --shape"
+                    node.name,
+                    node.op_type,
+                    f"{name} has shape {list(shape)}",
+                    where=where,
+                    remedy="check --shape",
                 )
         for name in node.input:
             if name in self._constants and name not in self._graph.tensors:

@@ -5,7 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped] # ships no types
 from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_model, uses_external_data
 
 from controller.compiler.errors import BrokenModelError, UnsupportedError
@@ -48,7 +48,9 @@ def read(path: Path) -> Source:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise BrokenModelError(f"cannot read {path}: {error.strerror}", remedy="check the name of the file") from error
+        raise BrokenModelError(
+            f"cannot read {path}: {error.strerror}", remedy="check the name of the file"
+        ) from error
     model = onnx.ModelProto()
     try:
         model.ParseFromString(data)
@@ -116,7 +118,9 @@ def _load_external(path: Path, model: onnx.ModelProto) -> list[bytes]:
             load_external_data_for_model(model, str(folder))
         except (ValueError, OSError, onnx.checker.ValidationError) as error:
             raise BrokenModelError(
-                f"external data of {path.name} cannot be read: {error}", where=str(path), remedy="export it again"
+                f"external data of {path.name} cannot be read: {error}",
+                where=str(path),
+                remedy="export it again",
             ) from error
     return contents
 

@@ -34,14 +34,18 @@ def input_types(
     if unknown:
         names = ", ".join(value.name for value in inputs)
         raise DynamicShapeError(
-            f"--shape names {unknown[0]}, which is not an input", where=source.where, remedy=f"inputs: {names}"
+            f"--shape names {unknown[0]}, which is not an input",
+            where=source.where,
+            remedy=f"inputs: {names}",
         )
     symbols: dict[str, int] = {}
     types = {}
     for value in inputs:
         tensor = value.type.tensor_type
         if value.type.WhichOneof("value") != "tensor_type" or not tensor.elem_type:
-            raise BrokenModelError(f"input {value.name} is not a tensor", where=source.where, remedy="export it again")
+            raise BrokenModelError(
+                f"input {value.name} is not a tensor", where=source.where, remedy="export it again"
+            )
         types[value.name] = (
             onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type),
             _shape(source, value, shapes.get(value.name), symbols),
@@ -59,7 +63,9 @@ def _shape(
     if given is None:
         sizes = [symbols.get(size, 0) if isinstance(size, str) else size for size in declared]
         if not known or not all(sizes):
-            example = ",".join(str(size) if isinstance(size, int) else str(symbols.get(size, 1)) for size in declared)
+            example = ",".join(
+                str(size) if isinstance(size, int) else str(symbols.get(size, 1)) for size in declared
+            )
             raise DynamicShapeError(
                 f'input "{value.name}" has a dynamic size: {text}',
                 where=source.where,

@@ -21,7 +21,7 @@ INT8 = np.dtype(np.int8)
 
 @dataclass(frozen=True)
 class Quant:
-    """How the integers of a tensor stand for reals: (q − zero_point) · scale.
+    """How the integers of a tensor stand for reals: (q - zero_point) · scale.
 
     Attributes:
         scale: float32 [1], or [shape[axis]].
@@ -88,6 +88,27 @@ class Tensor:
     def is_constant(self) -> bool:
         """Whether the value is known when compiling."""
         return self.data is not None
+
+    @property
+    def value(self) -> Array:
+        """The value of a tensor that is known to be constant."""
+        if self.data is None:
+            raise ValueError(f"{self.name} is not a constant")
+        return self.data
+
+    @property
+    def scaling(self) -> Quant:
+        """Scale and zero point of a tensor that is known to be quantized."""
+        if self.quant is None:
+            raise ValueError(f"{self.name} is not quantized")
+        return self.quant
+
+    @property
+    def memory(self) -> tuple[int, ...]:
+        """Memory order of a tensor that has one."""
+        if self.order is None:
+            raise ValueError(f"{self.name} has no memory order yet")
+        return self.order
 
 
 @dataclass(eq=False)
@@ -162,7 +183,9 @@ class Graph:
         self.tensors[name] = Tensor(name, data.dtype, data.shape, quant, data)
         return name
 
-    def add_tensor(self, name: str, dtype: np.dtype[Any], shape: Iterable[int], quant: Quant | None = None) -> str:
+    def add_tensor(
+        self, name: str, dtype: np.dtype[Any], shape: Iterable[int], quant: Quant | None = None
+    ) -> str:
         """A new tensor that a node will make; returns the name it got."""
         name = self.fresh(name)
         self.tensors[name] = Tensor(name, dtype, tuple(shape), quant)

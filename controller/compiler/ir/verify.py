@@ -36,9 +36,7 @@ def verify(graph: Graph, after: str, *, lowered: bool = False) -> None:
             _tensor(name, tensor)
         _order(graph)
         for node in graph.nodes:
-            if lowered and node.op in UNLOWERED:
-                raise IllegalGraphError(f"operator {node.op} is left", where=node.name)
-            _node(graph, node)
+            _node(graph, node, lowered=lowered)
     except IllegalGraphError as error:
         error.remedy = f"this is a bug of the pass {after}: please report it with the ONNX file"
         raise
@@ -53,7 +51,9 @@ def _tensor(name: str, tensor: Tensor) -> None:
     if any(size < 1 for size in tensor.shape):
         refuse(f"has shape {list(tensor.shape)}")
     if tensor.data is not None and (tensor.data.dtype != tensor.dtype or tensor.data.shape != tensor.shape):
-        refuse(f"is declared {tensor.dtype}{list(tensor.shape)} and holds {tensor.data.dtype}{list(tensor.data.shape)}")
+        refuse(
+            f"is declared {tensor.dtype}{list(tensor.shape)} and holds {tensor.data.dtype}{list(tensor.data.shape)}"
+        )
     if tensor.order is not None and sorted(tensor.order) != list(range(len(tensor.shape))):
         refuse(f"has memory order {tensor.order}")
     if tensor.quant is not None:
@@ -70,39 +70,40 @@ def _quant(tensor: Tensor, quant: Quant) -> None:
         or not -128 <= quant.zero_point <= 127
         or (quant.axis is not None and quant.zero_point != 0)
     ):
-        raise IllegalGraphError(f"tensor {tensor.name} has scale {quant.scale} and zero point {quant.zero_point}")
+        raise IllegalGraphError(
+            f"tensor {tensor.name} has scale {quant.scale} and zero point {quant.zero_point}"
+        )
 
 
 def _order(graph: Graph) -> None:
     names = [node.name for node in graph.nodes]
     if len(set(names)) != len(names) or not all(names):
         raise IllegalGraphError("two nodes have the same name, or one has none")
+    constants = {name for name, tensor in graph.tensors.items() if tensor.is_constant}
     known = set(graph.inputs)
-    for name in graph.inputs:
-        if graph.tensors[name].is_constant:
-            raise IllegalGraphError(f"input {name} is a constant")
+    if known & constants:
+        raise IllegalGraphError(f"inputs {sorted(known & constants)} are constants")
     for node in graph.nodes:
-        for name in (*node.inputs, *node.outputs):
-            if name not in graph.tensors:
-                raise IllegalGraphError(f"{name} is not declared", where=node.name)
-        for name in node.inputs:
-            if name not in known and not graph.tensors[name].is_constant:
-                raise IllegalGraphError(f"{name} is read before it is made", where=node.name)
-        for name in node.outputs:
-            if name in known or graph.tensors[name].is_constant:
-                raise IllegalGraphError(f"{name} is made twice", where=node.name)
-            known.add(name)
-    for name in graph.outputs:
-        if name not in known:
-            raise IllegalGraphError(f"output {name} is never made")
+        undeclared = {*node.inputs, *node.outputs} - graph.tensors.keys()
+        early = set(node.inputs) - known - constants
+        again = set(node.outputs) & (known | constants)
+        if undeclared or early or again:
+            raise IllegalGraphError(
+                f"tensors {sorted(undeclared)} are not declared, {sorted(early)} read before they are made, "
+                f"{sorted(again)} made twice",
+                where=node.name,
+            )
+        known.update(node.outputs)
+    if not known.issuperset(graph.outputs):
+        raise IllegalGraphError(f"outputs {sorted(set(graph.outputs) - known)} are never made")
 
 
-def _node(graph: Graph, node: Node) -> None:
+def _node(graph: Graph, node: Node, *, lowered: bool) -> None:
     def refuse(why: str) -> None:
         raise IllegalGraphError(f"{node.op} {why}", where=node.name)
 
     operator = OPERATORS.get(node.op)
-    if operator is None:
+    if operator is None or (lowered and node.op in UNLOWERED):
         raise IllegalGraphError(f"operator {node.op} does not exist", where=node.name)
     least, most = operator.inputs
     if not least <= len(node.inputs) <= most or len(node.outputs) != 1:
@@ -118,26 +119,23 @@ def _node(graph: Graph, node: Node) -> None:
 
 
 def _types(node: Node, quantized: str, inputs: list[Tensor], out: Tensor) -> None:
-    def refuse(why: str) -> None:
-        raise IllegalGraphError(f"{node.op} {why}", where=node.name)
-
     x = inputs[0]
-    if quantized == "convert":
-        if {x.dtype, out.dtype} != {INT8, FLOAT}:
-            refuse(f"converts {x.dtype} to {out.dtype}")
-    elif x.dtype != out.dtype:
-        refuse(f"reads {x.dtype} and makes {out.dtype}")
+    crosses = {x.dtype, out.dtype} == {INT8, FLOAT}
+    if crosses != (quantized == "convert") or (not crosses and x.dtype != out.dtype):
+        raise IllegalGraphError(f"{node.op} reads {x.dtype} and makes {out.dtype}", where=node.name)
     for tensor in (x, out):
         if tensor.dtype == INT8 and (tensor.quant is None or tensor.quant.axis is not None):
-            refuse(f"has int8 {tensor.name} without one scale")
-    if out.dtype != INT8 or x.dtype != INT8:
-        return
+            raise IllegalGraphError(f"int8 {tensor.name} has not one scale", where=node.name)
+    if out.dtype == x.dtype == INT8:
+        _int8(node, quantized, inputs, out)
+
+
+def _int8(node: Node, quantized: str, inputs: list[Tensor], out: Tensor) -> None:
     if not quantized:
-        refuse("has no int8 form")
-    if quantized == "copy":
-        for tensor in inputs:
-            if tensor.quant is None or not tensor.quant.same(out.quant):
-                refuse(f"changes the scale of {tensor.name}")
+        raise IllegalGraphError(f"{node.op} has no int8 form", where=node.name)
+    changed = [t.name for t in inputs if t.quant is None or not t.quant.same(out.quant)]
+    if quantized == "copy" and changed:
+        raise IllegalGraphError(f"{node.op} changes the scale of {changed[0]}", where=node.name)
     if node.op in _WEIGHTED:
         _weights(node, inputs)
 
@@ -150,4 +148,6 @@ def _weights(node: Node, inputs: list[Tensor]) -> None:
         bias = inputs[2]
         expected = x.s * w.scale
         if bias.dtype != np.int32 or bias.quant is None or not np.array_equal(bias.quant.scale, expected):
-            raise IllegalGraphError(f"{node.op} has a bias of another scale than f32(sx · sw)", where=node.name)
+            raise IllegalGraphError(
+                f"{node.op} has a bias of another scale than f32(sx · sw)", where=node.name
+            )

@@ -9,13 +9,11 @@ from controller.compiler.ir import FLOAT, Graph, Node
 
 
 def split_batch_norm(graph: Graph) -> None:
-    """A depthwise 1×1 Conv on maps, a Mul and an Add on vectors."""
+    """A depthwise 1x1 Conv on maps, a Mul and an Add on vectors."""
     for node in list(graph.nodes):
         if node.op != "BatchNormalization":
             continue
-        scale, shift = graph.constant(node.inputs[1]), graph.constant(node.inputs[2])
-        assert scale is not None
-        assert shift is not None
+        scale, shift = (graph.tensors[name].value for name in node.inputs[1:])
         shape, channels = graph.tensors[node.output].shape, len(scale)
         if len(shape) in (3, 4):
             spatial = len(shape) - 2
@@ -33,5 +31,7 @@ def split_batch_norm(graph: Graph) -> None:
         scaled = graph.add_tensor(f"{node.name}/scaled", FLOAT, shape)
         factor = graph.add_constant(f"{node.name}/factor", np.reshape(scale, wide))
         addend = graph.add_constant(f"{node.name}/addend", np.reshape(shift, wide))
-        graph.insert_before(node, Node(graph.fresh(f"{node.name}/scale"), "Mul", [node.inputs[0], factor], [scaled]))
+        graph.insert_before(
+            node, Node(graph.fresh(f"{node.name}/scale"), "Mul", [node.inputs[0], factor], [scaled])
+        )
         node.op, node.inputs = "Add", [scaled, addend]

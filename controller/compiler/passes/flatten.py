@@ -12,7 +12,19 @@ import numpy as np
 from controller.compiler.ir import Graph, Node
 
 _MAPS = ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool")
-_ELEMENTWISE = ("Add", "Sub", "Mul", "Div", "Relu", "Clip", "HardSigmoid", "HardSwish", "Sigmoid", "Concat", "Softmax")
+_ELEMENTWISE = (
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Relu",
+    "Clip",
+    "HardSigmoid",
+    "HardSwish",
+    "Sigmoid",
+    "Concat",
+    "Softmax",
+)
 _VIEWS = ("Flatten", "Reshape")
 
 
@@ -42,7 +54,9 @@ def flatten_channels_last(graph: Graph) -> None:
         rows = np.transpose(rows, [axis - 1 for axis in perm[1:]]).reshape(-1)
         user.inputs[1] = graph.add_constant(f"{user.name}/weight", w[rows])
         last = graph.add_tensor(f"{node.name}/channels_last", x.dtype, [x.shape[axis] for axis in perm])
-        graph.insert_before(node, Node(graph.fresh(f"{node.name}/transpose"), "Transpose", [x.name], [last], {"perm": perm}))
+        graph.insert_before(
+            node, Node(graph.fresh(f"{node.name}/transpose"), "Transpose", [x.name], [last], {"perm": perm})
+        )
         node.inputs = [last]
 
 

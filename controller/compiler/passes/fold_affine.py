@@ -25,13 +25,12 @@ def _fold(graph: Graph, node: Node, user: Node) -> bool:
         return False
     scale, shift = affine
     w = graph.tensors[node.inputs[1]]
-    assert w.data is not None
     channels = scale.shape[0]
     bias = graph.constant(node.inputs[2]) if len(node.inputs) > 2 else np.zeros(channels)
     if bias is None:
         return False
     wide = scale.reshape(-1, *(1,) * (len(w.shape) - 1)) if node.op == "Conv" else scale
-    new_weights = (w.data.astype(np.float64) * wide).astype(FLOAT)
+    new_weights = (w.value.astype(np.float64) * wide).astype(FLOAT)
     new_bias = (bias.astype(np.float64) * scale + shift).astype(FLOAT)
     changed = not np.all(scale == 1)
     weight_name = graph.add_constant(f"{node.name}/weight", new_weights) if changed else node.inputs[1]
@@ -49,7 +48,11 @@ def _affine(graph: Graph, node: Node, user: Node) -> tuple[Array, Array] | None:
         if axis != 1:
             return None
         scale, shift = (graph.constant(name) for name in user.inputs[1:])
-        return (scale.astype(np.float64), shift.astype(np.float64)) if scale is not None and shift is not None else None
+        return (
+            (scale.astype(np.float64), shift.astype(np.float64))
+            if scale is not None and shift is not None
+            else None
+        )
     if user.op not in ("Add", "Sub", "Mul", "Div") or user.attrs:
         return None
     first = user.inputs[0] == node.output

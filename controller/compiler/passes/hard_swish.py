@@ -39,7 +39,7 @@ def _scaled_by_sixth(graph: Graph, node: Node) -> str | None:
 
 
 def _shifted_clip(graph: Graph, name: str) -> str | None:
-    """x, if `name` is clip(x + 3, 0, 6)."""
+    """The tensor x, if `name` is clip(x + 3, 0, 6)."""
     clip = graph.producer(name)
     if clip is None or clip.op != "Clip" or list(clip.attrs["clamp"]) != [0, 6]:
         return None
@@ -68,14 +68,17 @@ def _product_first(graph: Graph, node: Node) -> None:
     if mul is None or mul.op != "Mul":
         return
     for value, gate in (mul.inputs, mul.inputs[::-1]):
-        if _shifted_clip(graph, gate) == value and graph.tensors[node.output].shape == graph.tensors[value].shape:
+        if (
+            _shifted_clip(graph, gate) == value
+            and graph.tensors[node.output].shape == graph.tensors[value].shape
+        ):
             node.op, node.inputs, node.attrs = "HardSwish", [value], {}
             _forget(graph)
             return
 
 
 def _gate(graph: Graph, node: Node) -> None:
-    """x · HardSigmoid(x) with slope 1/6."""
+    """A product x · HardSigmoid(x) with slope 1/6."""
     if node.op != "Mul":
         return
     for value, gate in (node.inputs, node.inputs[::-1]):

@@ -57,7 +57,11 @@ def _align_constants(graph: Graph, node: Node) -> None:
     """Constant operands lie as the output does, so that both are walked in order."""
     out = graph.tensors[node.output]
     for tensor in map(graph.tensors.__getitem__, node.inputs):
-        if tensor.is_constant and len(tensor.shape) == len(out.shape) and len(graph.consumers(tensor.name)) == 1:
+        if (
+            tensor.is_constant
+            and len(tensor.shape) == len(out.shape)
+            and len(graph.consumers(tensor.name)) == 1
+        ):
             tensor.order = out.order
 
 
@@ -77,12 +81,13 @@ def _result(graph: Graph, node: Node) -> Order:
     if node.op in _ROW_MAJOR:
         return row_major(rank)
     if node.op == "Transpose":
-        perm, order = list(node.attrs["perm"]), graph.tensors[node.inputs[0]].order
-        assert order is not None
+        perm, order = list(node.attrs["perm"]), graph.tensors[node.inputs[0]].memory
         return tuple(perm.index(axis) for axis in order)
     # Elementwise and Concat: the order of the inputs of this rank; channels-last wins over row-major.
     orders = [
-        t.order for t in map(graph.tensors.__getitem__, node.inputs) if len(t.shape) == rank and not t.is_constant and t.order
+        t.order
+        for t in map(graph.tensors.__getitem__, node.inputs)
+        if len(t.shape) == rank and not t.is_constant and t.order
     ]
     return next((order for order in orders if order != row_major(rank)), row_major(rank))
 
@@ -91,8 +96,7 @@ def _convert(
     graph: Graph, node: Node, x: Tensor, order: Order, converted: dict[tuple[str, Order], str]
 ) -> str:
     """`x` in another order; one conversion serves every reader."""
-    assert x.order is not None
-    if same_memory(x.shape, x.order, order):
+    if same_memory(x.shape, x.memory, order):
         return x.name
     if (x.name, order) not in converted:
         name = graph.add_tensor(f"{x.name}/layout", x.dtype, x.shape, x.quant)
@@ -106,13 +110,11 @@ def _restore(graph: Graph, name: str) -> str:
     """An output of the graph has ONNX's order; its name stays."""
     tensor = graph.tensors[name]
     order = row_major(len(tensor.shape))
-    assert tensor.order is not None
-    if same_memory(tensor.shape, tensor.order, order):
+    if same_memory(tensor.shape, tensor.memory, order):
         return name
     inner = graph.add_tensor(f"{name}/layout", tensor.dtype, tensor.shape, tensor.quant)
     graph.tensors[inner].order = tensor.order
-    producer = graph.producer(name)
-    assert producer is not None
+    producer = graph.producers()[name]
     for node in graph.nodes:
         node.inputs = [inner if i == name else i for i in node.inputs]
     producer.outputs = [inner]

@@ -9,7 +9,7 @@ from controller.compiler.ir import Graph, Node
 
 
 def fuse_pad(graph: Graph) -> None:
-    """Zeros before a Conv or an AveragePool, −inf before a MaxPool, become the pads of that operator."""
+    """Zeros before a Conv or an AveragePool, -inf before a MaxPool, become the pads of that operator."""
     for node in list(graph.nodes):
         user = graph.sole_consumer(node.output) if node.op == "Pad" else None
         rank = len(graph.tensors[node.output].shape)
@@ -65,6 +65,8 @@ def split_pad(graph: Graph) -> None:
             last = axis == axes[-1]
             out = node.output if last else graph.add_tensor(f"{node.name}/padded{axis}", x.dtype, shape)
             name = node.name if last else graph.fresh(f"{node.name}/axis{axis}")
-            graph.insert_before(node, Node(name, "Concat", [*parts[0], current, *parts[1]], [out], {"axis": axis}))
+            graph.insert_before(
+                node, Node(name, "Concat", [*parts[0], current, *parts[1]], [out], {"axis": axis})
+            )
             current = out
         graph.remove(node)

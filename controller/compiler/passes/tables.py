@@ -23,6 +23,4 @@ def merge_tables(graph: Graph) -> None:
 
 
 def _table(graph: Graph, name: str) -> Array:
-    data = graph.constant(name)
-    assert data is not None
-    return data
+    return graph.tensors[name].value

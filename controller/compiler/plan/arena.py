@@ -21,7 +21,7 @@ class Buffer:
 
     Attributes:
         size: Bytes, a multiple of `ALIGNMENT`.
-        first: −1 for inputs, which are written before the first step.
+        first: -1 for inputs, which are written before the first step.
         last: The number of steps for outputs, which are read after the last one.
     """
 
@@ -56,7 +56,9 @@ def place(buffers: Sequence[Buffer], end: int) -> Placement:
         end: Number of steps.
     """
     bound = lower_bound(buffers, end)
-    meets = [[j for j, other in enumerate(buffers) if other is not b and b.meets(other, end)] for b in buffers]
+    meets = [
+        [j for j, other in enumerate(buffers) if other is not b and b.meets(other, end)] for b in buffers
+    ]
     indices = range(len(buffers))
     orders = [
         sorted(indices, key=lambda i: (-buffers[i].size, buffers[i].first)),

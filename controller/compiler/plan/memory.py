@@ -19,8 +19,7 @@ def strides(shape: Shape, order: Sequence[int]) -> tuple[int, ...]:
 
 def tensor_strides(tensor: Tensor) -> tuple[int, ...]:
     """Strides of a tensor by dimension."""
-    assert tensor.order is not None
-    return strides(tensor.shape, tensor.order)
+    return strides(tensor.shape, tensor.memory)
 
 
 def broadcast_strides(tensor: Tensor, shape: Shape) -> tuple[int, ...]:

@@ -25,7 +25,9 @@ def plan(graph: Graph, target: Target) -> Plan:
     """
     owners = _owners(graph)
     steps = tuple(
-        LOWERINGS[node.op](Site(graph, node, target)) for node in graph.nodes if owners[node.output] == node.output
+        LOWERINGS[node.op](Site(graph, node, target))
+        for node in graph.nodes
+        if owners[node.output] == node.output
     )
     _share_in_place(graph, steps, owners)
     tenants, scratch = _buffers(graph, steps, owners)
@@ -49,10 +51,9 @@ def _owners(graph: Graph) -> dict[str, str]:
     owners = {name: name for name in graph.inputs}
     for node in graph.nodes:
         source = owners.get(node.inputs[0])
-        renames = source is not None and _renames(graph, node)
         # An output stays valid while the next input is written.
-        if renames and not (source in graph.inputs and _reaches_output(graph, node.output)):
-            assert source is not None
+        crosses = source in graph.inputs and _reaches_output(graph, node.output)
+        if source is not None and _renames(graph, node) and not crosses:
             owners[node.output] = source
         else:
             owners[node.output] = node.output
@@ -66,16 +67,18 @@ def _renames(graph: Graph, node: Node) -> bool:
         return True
     if node.op not in VIEWS:
         return False
-    assert x.order is not None
-    assert out.order is not None
-    return x.shape != out.shape or same_memory(x.shape, x.order, out.order)
+    return x.shape != out.shape or same_memory(x.shape, x.memory, out.memory)
 
 
 def _reaches_output(graph: Graph, name: str) -> bool:
     """Whether a tensor, or a view of it, is an output of the graph."""
     if name in graph.outputs:
         return True
-    return any(_renames(graph, node) and _reaches_output(graph, node.output) for node in graph.consumers(name) if node.inputs[0] == name)
+    return any(
+        _renames(graph, node) and _reaches_output(graph, node.output)
+        for node in graph.consumers(name)
+        if node.inputs[0] == name
+    )
 
 
 def _last_use(graph: Graph, steps: tuple[Step, ...], owners: dict[str, str]) -> dict[str, int]:
@@ -125,7 +128,8 @@ def _buffers(
         first.setdefault(owner, number)
         last[owner] = max(last.get(owner, number), number)
     tenants = {
-        owner: Buffer(_aligned(graph.tensors[owner].nbytes), begin, last[owner]) for owner, begin in first.items()
+        owner: Buffer(_aligned(graph.tensors[owner].nbytes), begin, last[owner])
+        for owner, begin in first.items()
     }
     scratch = {}
     for number, step in enumerate(steps):

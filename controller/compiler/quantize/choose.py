@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from controller.compiler.errors import CalibrationError
-from controller.compiler.ir import FLOAT, Graph, Node, Quant
+from controller.compiler.ir import FLOAT, Array, Graph, Node, Quant
 from controller.compiler.ir.operators import OPERATORS
 from controller.compiler.quantize.functions import unary_function
 from controller.compiler.quantize.histogram import Histogram
@@ -14,8 +14,7 @@ from controller.compiler.quantize.ranges import METHODS, Range, to_quant
 from controller.compiler.quantize.weights import QuantizedWeights, quantize_weights
 
 SOFTMAX = Quant.per_tensor(1 / 256, -128)
-_WEIGHTED = ("Conv", "Gemm", "MatMul")
-_NEEDS_RANGE = "no calibration data reaches it"
+WEIGHTED = ("Conv", "Gemm", "MatMul")
 
 
 @dataclass
@@ -27,147 +26,151 @@ class Plan:
         int8: Names of the nodes that compute in int8.
         kept: Names of the float nodes that stay float32, each with the reason.
         weights: Integer weights of the int8 products, by node.
+        made: Tensors that are stored as int8 by who makes or gives them.
     """
 
     quants: dict[str, Quant] = field(default_factory=dict)
     int8: set[str] = field(default_factory=set)
     kept: dict[str, str] = field(default_factory=dict)
     weights: dict[str, QuantizedWeights] = field(default_factory=dict)
-    _made: set[str] = field(default_factory=set)
-
-    def made_int8(self, tensor: str) -> bool:
-        """Whether a tensor is stored as int8 by who makes it."""
-        return tensor in self._made
-
-    def take(self, node: Node, quant: Quant) -> None:
-        """Compute `node` in int8."""
-        self.int8.add(node.name)
-        self.quants[node.output] = quant
-        self._made.add(node.output)
-
-    def give(self, tensor: str, quant: Quant) -> None:
-        """A graph input arrives as int8."""
-        self.quants[tensor] = quant
-        self._made.add(tensor)
+    made: set[str] = field(default_factory=set)
 
 
 def choose(graph: Graph, histograms: Mapping[str, Histogram], method: str, keep_float: Sequence[str]) -> Plan:
     """Decide node by node, in the order of the graph.
 
     Raises:
-        CalibrationError: A float input has no range.
+        CalibrationError: A float input or output of the graph has no range.
     """
     ranges = {name: METHODS[method](h) for name, h in histograms.items() if not h.nonfinite}
-    wishes = _concat_wishes(graph, ranges)
-    plan = Plan()
+    chooser = _Chooser(graph, ranges, keep_float)
     for name in graph.inputs:
         if graph.tensors[name].dtype == FLOAT:
-            if name not in ranges:
-                raise CalibrationError(f"input {name} has no calibration data", remedy="give finite samples for it")
-            plan.give(name, to_quant(*ranges[name]))
+            chooser.give(name)
     for node in graph.nodes:
-        if graph.tensors[node.inputs[0]].dtype != FLOAT:
-            continue
-        reason = _decide(graph, node, plan, ranges, wishes, keep_float)
-        if reason:
-            plan.kept[node.name] = reason
-    # Float results that int8 layers, or the caller, read: they too need a scale.
-    for node in graph.nodes:
-        for name in node.outputs:
-            readers = graph.consumers(name)
-            wanted = name in graph.outputs or any(reader.name in plan.int8 for reader in readers)
-            if name not in plan.quants and wanted and graph.tensors[name].dtype == FLOAT:
-                plan.quants[name] = _quant_of(node, name, ranges, wishes) or _fail(name)
-    return plan
+        if graph.tensors[node.inputs[0]].dtype == FLOAT:
+            chooser.decide(node)
+    chooser.scale_float_results()
+    return chooser.plan
 
 
-def _fail(name: str) -> Quant:
-    raise CalibrationError(
-        f"output {name} has no finite values on the calibration data",
-        remedy="compile in float32 (float = true), or check the data",
-    )
+class _Stays(Exception):  # noqa: N818 - not an error: a node stays float32
+    """Why a node stays float32."""
 
 
-def _quant_of(node: Node, name: str, ranges: Mapping[str, Range], wishes: Mapping[str, Quant]) -> Quant | None:
-    if name in wishes:
-        return wishes[name]
-    if node.op == "Softmax":
-        return SOFTMAX
-    return to_quant(*ranges[name]) if name in ranges else None
+class _Chooser:
+    def __init__(self, graph: Graph, ranges: Mapping[str, Range], keep_float: Sequence[str]) -> None:
+        self.plan = Plan()
+        self._graph, self._ranges, self._keep_float = graph, ranges, keep_float
+        self._wishes = _concat_wishes(graph, ranges)
 
+    def give(self, name: str) -> None:
+        """A graph input arrives as int8."""
+        if name not in self._ranges:
+            raise CalibrationError(
+                f"input {name} has no calibration data", remedy="give finite samples for it"
+            )
+        self.plan.quants[name] = to_quant(*self._ranges[name])
+        self.plan.made.add(name)
 
-def _decide(
-    graph: Graph,
-    node: Node,
-    plan: Plan,
-    ranges: Mapping[str, Range],
-    wishes: Mapping[str, Quant],
-    keep_float: Sequence[str],
-) -> str | None:
-    """Put a node into the plan; or the reason why it stays float32."""
-    if node.name in keep_float:
-        return "asked for"
-    constants = [graph.constant(name) for name in node.inputs]
-    activations = [name for name, data in zip(node.inputs, constants, strict=True) if data is None]
-    copies = OPERATORS[node.op].quantized == "copy"
-    if copies and node.op != "Concat":
-        if not plan.made_int8(node.inputs[0]):
-            return "its input is float32"
-        plan.take(node, plan.quants[node.inputs[0]])
-        return None
-    table = unary_function(node, constants) is not None
-    if not OPERATORS[node.op].quantized and not table:
-        return f"{node.op} has no int8 form"
-    for name in activations:
-        if name not in plan.quants and name not in ranges:
-            return _NEEDS_RANGE
-    quant = _quant_of(node, node.output, ranges, wishes) or _concat_quant(graph, node, plan, ranges)
-    if quant is None:
-        return _NEEDS_RANGE
-    reason = _weigh(graph, node, plan, ranges, quant) if node.op in _WEIGHTED else None
-    if reason:
-        return reason
-    # A float32 input becomes int8 at this border: its scale is the one its own range gives.
-    for name in activations:
-        plan.quants.setdefault(name, to_quant(*ranges[name]) if name in ranges else quant)
-    plan.take(node, quant)
-    return None
+    def decide(self, node: Node) -> None:
+        """Put a node into the plan, or note why it stays float32."""
+        try:
+            quant = self._scale_of_copy(node) or self._scale_of_operator(node)
+        except _Stays as reason:
+            self.plan.kept[node.name] = str(reason)
+            return
+        self.plan.int8.add(node.name)
+        self.plan.quants[node.output] = quant
+        self.plan.made.add(node.output)
 
+    def _scale_of_copy(self, node: Node) -> Quant | None:
+        """The input's scale, for operators that keep it."""
+        if node.name in self._keep_float:
+            raise _Stays("asked for")
+        if OPERATORS[node.op].quantized != "copy" or node.op == "Concat":
+            return None
+        if node.inputs[0] not in self.plan.made:
+            raise _Stays("its input is float32")
+        return self.plan.quants[node.inputs[0]]
 
-def _weigh(graph: Graph, node: Node, plan: Plan, ranges: Mapping[str, Range], quant: Quant) -> str | None:
-    w = graph.constant(node.inputs[1])
-    bias = graph.constant(node.inputs[2]) if len(node.inputs) > 2 else None
-    if w is None or graph.tensors[node.inputs[0]].is_constant or (node.op != "Conv" and w.ndim != 2):
-        return "a product of two activations"
-    if len(node.inputs) > 2 and bias is None:
-        return "its bias is computed at run time"
-    axis = 0 if node.op == "Conv" else 1
-    name = node.inputs[0]
-    x = plan.quants[name] if name in plan.quants else to_quant(*ranges[name])
-    if bias is None:
-        bias = np.zeros(w.shape[axis], FLOAT)
-    weights = quantize_weights(w, bias, axis, x, quant)
-    if weights is None:
-        return "its sums could leave int32"
-    plan.weights[node.name] = weights
-    return None
+    def _scale_of_operator(self, node: Node) -> Quant:
+        graph = self._graph
+        constants = [graph.constant(name) for name in node.inputs]
+        activations = [name for name, data in zip(node.inputs, constants, strict=True) if data is None]
+        if not OPERATORS[node.op].quantized and unary_function(node, constants) is None:
+            raise _Stays(f"{node.op} has no int8 form")
+        inputs = {name: self._input_scale(name) for name in activations}
+        quant = self._output_scale(node)
+        if quant is None and node.op == "Concat":
+            quant = self._union(node, inputs)
+        if quant is None:
+            raise _Stays("no calibration data reaches it")
+        if node.op in WEIGHTED:
+            self.plan.weights[node.name] = self._weigh(node, constants, inputs, quant)
+        # A float32 input becomes int8 at this border.
+        for name, scale in inputs.items():
+            self.plan.quants.setdefault(name, scale)
+        return quant
 
+    def _input_scale(self, name: str) -> Quant:
+        if name in self.plan.quants:
+            return self.plan.quants[name]
+        if name in self._wishes:
+            return self._wishes[name]
+        if name not in self._ranges:
+            raise _Stays("no calibration data reaches it")
+        return to_quant(*self._ranges[name])
 
-def _concat_quant(graph: Graph, node: Node, plan: Plan, ranges: Mapping[str, Range]) -> Quant | None:
-    """The scale of a Concat that has no histogram (a part of a Pad): the union of its inputs' ranges."""
-    if node.op != "Concat":
-        return None
-    quants = [plan.quants[name] for name in node.inputs if name in plan.quants]
-    known = [ranges[name] for name in node.inputs if name in ranges]
-    constants = [data for name in node.inputs if (data := graph.constant(name)) is not None]
-    if len(quants) == 1 and all(not data.any() for data in constants):
-        return quants[0]
-    if not known:
-        return None
-    finite = [float(v) for data in constants for v in (data.min(), data.max()) if np.isfinite(v)]
-    low = min([*finite, *(low for low, _ in known)])
-    high = max([*finite, *(high for _, high in known)])
-    return to_quant(low, high)
+    def _output_scale(self, node: Node) -> Quant | None:
+        name = node.output
+        if name in self._wishes:
+            return self._wishes[name]
+        if node.op == "Softmax":
+            return SOFTMAX
+        return to_quant(*self._ranges[name]) if name in self._ranges else None
+
+    def _weigh(
+        self, node: Node, constants: list[Array | None], inputs: Mapping[str, Quant], quant: Quant
+    ) -> QuantizedWeights:
+        w = constants[1]
+        if w is None or constants[0] is not None or (node.op != "Conv" and w.ndim != 2):
+            raise _Stays("a product of two activations")
+        axis = 0 if node.op == "Conv" else 1
+        bias = constants[2] if len(constants) > 2 else np.zeros(w.shape[axis], FLOAT)
+        if bias is None:
+            raise _Stays("its bias is computed at run time")
+        weights = quantize_weights(w, bias, axis, inputs[node.inputs[0]], quant)
+        if weights is None:
+            raise _Stays("its sums could leave int32")
+        return weights
+
+    def _union(self, node: Node, inputs: Mapping[str, Quant]) -> Quant | None:
+        """The scale of a Concat without a histogram, a part of a Pad: what holds its inputs and constants."""
+        values = [data for name in node.inputs if (data := self._graph.constant(name)) is not None]
+        if len(inputs) == 1 and not any(data.any() for data in values):
+            return next(iter(inputs.values()))
+        spans = [
+            (float(q.s) * (-128 - q.zero_point), float(q.s) * (127 - q.zero_point)) for q in inputs.values()
+        ]
+        spans += [(float(v), float(v)) for data in values for v in (data.min(), data.max()) if np.isfinite(v)]
+        return to_quant(min(low for low, _ in spans), max(high for _, high in spans)) if spans else None
+
+    def scale_float_results(self) -> None:
+        """Float32 results that int8 layers, or the caller, read: they too need a scale."""
+        for node in self._graph.nodes:
+            name = node.output
+            if name in self.plan.quants or name not in self._graph.outputs:
+                continue
+            if self._graph.tensors[name].dtype != FLOAT:
+                continue
+            quant = self._output_scale(node)
+            if quant is None:
+                raise CalibrationError(
+                    f"output {name} has no finite values on the calibration data",
+                    remedy="compile in float32 (float = true), or check the data",
+                )
+            self.plan.quants[name] = quant
 
 
 def _concat_wishes(graph: Graph, ranges: Mapping[str, Range]) -> dict[str, Quant]:
@@ -183,11 +186,9 @@ def _concat_wishes(graph: Graph, ranges: Mapping[str, Range]) -> dict[str, Quant
         quant = wishes.get(node.output)
         if quant is None and node.output in ranges:
             quant = to_quant(*ranges[node.output])
-        if quant is None:
-            continue
         for name in node.inputs:
             maker = producers.get(name)
             rescales = maker is not None and (OPERATORS[maker.op].quantized != "copy" or maker.op == "Concat")
-            if rescales and graph.sole_consumer(name) is node:
+            if quant is not None and rescales and graph.sole_consumer(name) is node:
                 wishes[name] = quant
     return wishes

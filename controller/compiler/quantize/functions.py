@@ -15,7 +15,7 @@ _SIXTH = float(np.float32(1 / 6))
 
 
 def quantize_array(x: Array, quant: Quant) -> Array:
-    """QuantizeLinear: `to_int8(x / s)`, a float32 division, clamped before rounding; NaN gives −128."""
+    """QuantizeLinear: `to_int8(x / s)`, a float32 division, clamped before rounding; NaN gives -128."""
     with np.errstate(over="ignore", invalid="ignore"):
         v = np.asarray(x, FLOAT) / quant.s
     low, high = FLOAT.type(-128 - quant.zero_point), FLOAT.type(127 - quant.zero_point)
@@ -24,7 +24,7 @@ def quantize_array(x: Array, quant: Quant) -> Array:
 
 
 def dequantize_array(q: Array, quant: Quant) -> Array:
-    """DequantizeLinear: `f32(q − z) · s`."""
+    """DequantizeLinear: `f32(q - z) · s`."""
     return (q.astype(np.int32) - quant.zero_point).astype(FLOAT) * quant.s
 
 
@@ -74,7 +74,9 @@ _BINARY: dict[str, Callable[[Array, Array], Array]] = {
 }
 
 
-def _with_constant(operation: Callable[[Array, Array], Array], constants: list[Array | None]) -> Function | None:
+def _with_constant(
+    operation: Callable[[Array, Array], Array], constants: list[Array | None]
+) -> Function | None:
     left, right = constants
     if right is not None and right.size == 1:
         value = right.reshape(-1)[0].astype(np.float64)
@@ -93,6 +95,6 @@ def unary_table(function: Function, x: Quant, y: Quant) -> Array:
 
 
 def softmax_table(scale: float, length: int) -> Array:
-    """`T[i] = floor(2^k · exp(−s·i) + ½)`, uint32 [256], so that no sum of `length` terms exceeds 2³⁰."""
+    """`T[i] = floor(2^k · exp(-s·i) + ½)`, uint32 [256], so that no sum of `length` terms exceeds 2³⁰."""
     k = min(23, 30 - math.ceil(math.log2(length))) if length > 1 else 23
     return np.floor(2.0**k * np.exp(-scale * np.arange(256)) + 0.5).astype(np.uint32)

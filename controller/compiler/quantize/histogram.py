@@ -1,6 +1,6 @@
 """A histogram of a stream whose range is not known beforehand, in bounded memory.
 
-Bins cover [−R, R) for a power of two R. When a value falls outside, R is doubled and neighbouring
+Bins cover [-R, R) for a power of two R. When a value falls outside, R is doubled and neighbouring
 bins are merged, which loses nothing but resolution.
 """
 

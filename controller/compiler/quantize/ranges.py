@@ -37,7 +37,9 @@ def mse(histogram: Histogram) -> Range:
     return low * best[0], high * best[1]
 
 
-def _error(values: "np.ndarray[tuple[int], np.dtype[np.float64]]", counts: object, low: float, high: float) -> float:
+def _error(
+    values: "np.ndarray[tuple[int], np.dtype[np.float64]]", counts: object, low: float, high: float
+) -> float:
     scale = (high - low) / 255
     if scale <= 0:
         return 0.0

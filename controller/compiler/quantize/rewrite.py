@@ -11,7 +11,7 @@ import numpy as np
 
 from controller.compiler.errors import CalibrationError
 from controller.compiler.ir import FLOAT, INT8, Array, Graph, Node, Quant, Tensor
-from controller.compiler.quantize.choose import Plan, choose
+from controller.compiler.quantize.choose import WEIGHTED, Plan, choose
 from controller.compiler.quantize.functions import (
     quantize_array,
     softmax_table,
@@ -20,8 +20,6 @@ from controller.compiler.quantize.functions import (
 )
 from controller.compiler.quantize.histogram import Histogram
 from controller.compiler.quantize.ranges import to_quant
-
-_WEIGHTED = ("Conv", "Gemm", "MatMul")
 
 
 @dataclass(frozen=True)
@@ -77,12 +75,18 @@ class _Writer:
         self._both = self._needs_int8()
         for name in graph.inputs:
             tensor = graph.tensors[name]
-            self._new.tensors[name] = self._int8(name) if name in plan.quants else Tensor(name, tensor.dtype, tensor.shape)
+            self._new.tensors[name] = (
+                self._int8(name) if name in plan.quants else Tensor(name, tensor.dtype, tensor.shape)
+            )
 
     def _needs_int8(self) -> set[str]:
         """Tensors that some layer, or the caller, wants as int8."""
         wanted = {
-            name for node in self._old.nodes if node.name in self._plan.int8 for name in node.inputs if name in self._plan.quants
+            name
+            for node in self._old.nodes
+            if node.name in self._plan.int8
+            for name in node.inputs
+            if name in self._plan.quants
         }
         return wanted | (self._plan.quants.keys() & {*self._old.inputs, *self._old.outputs})
 
@@ -90,7 +94,7 @@ class _Writer:
         return Tensor(name, INT8, self._old.tensors[name].shape, self._plan.quants[name])
 
     def _float_name(self, name: str) -> str:
-        int8 = name in self._both or self._plan.made_int8(name)
+        int8 = name in self._both or name in self._plan.made
         return f"{name}/float32" if int8 else name
 
     def write(self, node: Node) -> None:
@@ -128,28 +132,29 @@ class _Writer:
 
     def _write_int8(self, node: Node) -> None:
         out = self._int8(node.output)
-        assert out.quant is not None
         attrs = {key: value for key, value in node.attrs.items() if key != "clamp"}
         constants = [self._old.constant(name) for name in node.inputs]
         op, inputs = node.op, [node.inputs[0]]
         function = unary_function(node, constants)
         if function is not None:
             x = next(name for name, data in zip(node.inputs, constants, strict=True) if data is None)
-            table = unary_table(function, self._plan.quants[x], out.quant)
+            table = unary_table(function, self._plan.quants[x], out.scaling)
             op, attrs = "Table", {"function": node.op}
             inputs = [x, self._new.add_constant(f"{node.name}/table", table)]
-        elif node.op in _WEIGHTED:
+        elif node.op in WEIGHTED:
             inputs = self._weights(node)
         elif node.op == "Softmax":
             x_quant = self._plan.quants[node.inputs[0]]
             length = self._old.tensors[node.inputs[0]].shape[node.attrs["axis"]]
-            inputs.append(self._new.add_constant(f"{node.name}/table", softmax_table(float(x_quant.s), length)))
+            inputs.append(
+                self._new.add_constant(f"{node.name}/table", softmax_table(float(x_quant.s), length))
+            )
         elif node.op == "Concat":
-            inputs = [self._requantized(node, name, out.quant) for name in node.inputs]
+            inputs = [self._requantized(node, name, out.scaling) for name in node.inputs]
         else:
             inputs = [self._operand(node, name) for name in node.inputs]
         if function is None and "clamp" in node.attrs:
-            low, high = (int(bound) for bound in quantize_array(np.array(node.attrs["clamp"]), out.quant))
+            low, high = (int(bound) for bound in quantize_array(np.array(node.attrs["clamp"]), out.scaling))
             if (low, high) != (-128, 127):
                 attrs["clamp"] = [low, high]
         self._new.tensors[out.name] = out

@@ -1,7 +1,14 @@
 """One importer for each ONNX operator that compiles, by family."""
 
 from controller.compiler.frontend.context import Importer
-from controller.compiler.frontend.operators import activation, elementwise, linear, movement, normalization, window
+from controller.compiler.frontend.operators import (
+    activation,
+    elementwise,
+    linear,
+    movement,
+    normalization,
+    window,
+)
 
 IMPORTERS: dict[str, Importer] = {
     **activation.IMPORTERS,

@@ -9,7 +9,7 @@ from controller.compiler.ir import Array
 
 
 def gemm(ctx: Context) -> None:
-    """alpha · A' · B' + beta · C becomes a product with bias, and an Add where C is more than a bias."""
+    """Alpha · A' · B' + beta · C becomes a product with bias, and an Add where C is more than a bias."""
     alpha, beta = np.float32(ctx.attrs.get("alpha", 1.0)), np.float32(ctx.attrs.get("beta", 1.0))
     left = ctx.node.input[0]
     if ctx.attrs.get("transA", 0):
@@ -33,11 +33,13 @@ def _right(ctx: Context, alpha: np.float32) -> str:
     data, transposed = ctx.tensor(1).data, bool(ctx.attrs.get("transB", 0))
     if data is None:
         if not transposed:
-            return ctx.node.input[1]
+            return str(ctx.node.input[1])
         rows, columns = ctx.tensor(1).shape
-        return ctx.emit("Transpose", [ctx.node.input[1]], out="b", shape=(columns, rows), name="transpose_b", perm=[1, 0])
+        return ctx.emit(
+            "Transpose", [ctx.node.input[1]], out="b", shape=(columns, rows), name="transpose_b", perm=[1, 0]
+        )
     if not transposed and alpha == 1:
-        return ctx.node.input[1]
+        return str(ctx.node.input[1])
     return ctx.add_constant("weight", (data.T if transposed else data) * alpha)
 
 

@@ -50,7 +50,11 @@ def pad(ctx: Context) -> None:
     if ctx.opset >= 11:
         given = ctx.constant(1, "its list of pads").tolist()
         value = float(ctx.constant(2, "its value").reshape(()).item()) if ctx.has(2) else 0.0
-        axes = [ctx.axis(a, rank) for a in ctx.constant(3, "its list of axes").tolist()] if ctx.has(3) else list(range(rank))
+        axes = (
+            [ctx.axis(a, rank) for a in ctx.constant(3, "its list of axes").tolist()]
+            if ctx.has(3)
+            else list(range(rank))
+        )
     else:
         given, value, axes = list(ctx.attrs["pads"]), float(ctx.attrs.get("value", 0.0)), list(range(rank))
     pads = [0] * (2 * rank)

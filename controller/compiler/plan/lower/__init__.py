@@ -1,7 +1,7 @@
 """One lowering for each operator of the graph: node to kernel calls."""
 
-from controller.compiler.plan.lower.common import Lowering
 from controller.compiler.plan.lower import convert, elementwise, movement, product, unary, window
+from controller.compiler.plan.lower.common import Lowering
 
 LOWERINGS: dict[str, Lowering] = {
     **convert.LOWERINGS,

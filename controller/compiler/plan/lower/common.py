@@ -36,28 +36,23 @@ class Site:
 
     def data(self, index: int) -> Array:
         """The value of a constant input."""
-        data = self.tensor(index).data
-        assert data is not None
-        return data
+        return self.tensor(index).value
 
     def quant(self, index: int) -> Quant:
         """Scale and zero point of an int8 input."""
-        quant = self.tensor(index).quant
-        assert quant is not None
-        return quant
+        return self.tensor(index).scaling
 
     @property
     def out_quant(self) -> Quant:
         """Scale and zero point of the int8 output."""
-        assert self.out.quant is not None
-        return self.out.quant
+        return self.out.scaling
 
     def argument(self, index: int) -> Argument:
         """An input as an argument: its place in the arena, or its value as it lies in memory."""
         tensor = self.tensor(index)
         if tensor.data is None:
             return Slot(tensor.name)
-        return Constant(tensor.name, np.transpose(tensor.data, tensor.order))
+        return Constant(tensor.name, np.transpose(tensor.data, tensor.memory))
 
     def constant(self, name: str, data: Array, *, is_weight: bool = False) -> Constant:
         """A packed constant of this node."""
@@ -73,7 +68,9 @@ class Site:
         low, high = self.node.attrs.get("clamp", (-math.inf, math.inf))
         return {"out_min": FLOAT.type(low), "out_max": FLOAT.type(high)}
 
-    def step(self, *calls: Call, detail: str = "", macs: int = 0, in_place: tuple[str, ...] = (), op: str = "") -> Step:
+    def step(
+        self, *calls: Call, detail: str = "", macs: int = 0, in_place: tuple[str, ...] = (), op: str = ""
+    ) -> Step:
         """The layer that these calls make."""
         out = self.out
         op = op or self.node.op

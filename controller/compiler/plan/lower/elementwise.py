@@ -11,9 +11,8 @@ from controller.compiler.plan.steps import Call, Params, Slot, Step
 def binary(site: Site) -> Step:
     """One kernel for each operator; Sub of int8 is Add with a negative ratio."""
     a, b, out = site.tensor(0), site.tensor(1), site.out
-    assert out.order is not None
     sizes, (a_steps, b_steps) = loops(
-        out.shape, out.order, [broadcast_strides(a, out.shape), broadcast_strides(b, out.shape)]
+        out.shape, out.memory, [broadcast_strides(a, out.shape), broadcast_strides(b, out.shape)]
     )
     broadcast: Params = {"rank": len(sizes), "shape": sizes, "a_stride": a_steps, "b_stride": b_steps}
     op = site.node.op.lower()
@@ -39,7 +38,11 @@ def _scales(site: Site) -> Params:
     if site.node.op == "Mul":
         return {**points, "multiplier": np.float32(np.float32(a.s * b.s) / y.s)}
     b_ratio = np.float32(b.s / y.s)
-    return {**points, "a_ratio": np.float32(a.s / y.s), "b_ratio": -b_ratio if site.node.op == "Sub" else b_ratio}
+    return {
+        **points,
+        "a_ratio": np.float32(a.s / y.s),
+        "b_ratio": -b_ratio if site.node.op == "Sub" else b_ratio,
+    }
 
 
 LOWERINGS: dict[str, Lowering] = dict.fromkeys(("Add", "Sub", "Mul", "Div"), binary)

@@ -9,10 +9,9 @@ from controller.compiler.plan.steps import Call, Slot, Step
 def move(site: Site) -> Step:
     """A copy; from one memory order to another where the orders differ."""
     x, out = site.tensor(0), site.out
-    assert out.order is not None
     same_shape = x.shape == out.shape
     sizes, (read, written) = loops(
-        out.shape, out.order, [tensor_strides(x) if same_shape else tensor_strides(out), tensor_strides(out)]
+        out.shape, out.memory, [tensor_strides(x) if same_shape else tensor_strides(out), tensor_strides(out)]
     )
     if read == written:
         params = {"bytes": out.nbytes}
@@ -20,7 +19,7 @@ def move(site: Site) -> Step:
         return site.step(call)
     params = strided_copy_params(out.dtype.itemsize, sizes, read, written)
     call = Call("fleet_strided_copy", "fleet_strided_copy_params", params, (site.argument(0), Slot(out.name)))
-    orders = "".join("NCHW"[d] for d in out.order) if len(out.order) == 4 else str(list(out.order))
+    orders = "".join("NCHW"[d] for d in out.memory) if len(out.memory) == 4 else str(list(out.memory))
     return site.step(call, op="Transpose", detail=f"Transpose to {orders}")
 
 
@@ -34,11 +33,10 @@ def transpose(site: Site) -> Step:
 def concat(site: Site) -> Step:
     """One strided copy for each input."""
     out, axis = site.out, site.node.attrs["axis"]
-    assert out.order is not None
     out_strides, start, calls = tensor_strides(out), 0, []
     for index in range(len(site.node.inputs)):
         x = site.tensor(index)
-        sizes, (read, written) = loops(x.shape, out.order, [tensor_strides(x), out_strides])
+        sizes, (read, written) = loops(x.shape, out.memory, [tensor_strides(x), out_strides])
         offset = start * out_strides[axis] * out.dtype.itemsize
         params = strided_copy_params(out.dtype.itemsize, sizes, read, written)
         arguments = (site.argument(index), Slot(out.name, offset))

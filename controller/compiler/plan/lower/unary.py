@@ -49,16 +49,17 @@ def _f32(site: Site, kernel: str, struct: str, **params: object) -> Step:
 def softmax(site: Site) -> Step:
     """Along one axis of [outer, length, inner], counted in memory order."""
     out, axis = site.out, site.node.attrs["axis"]
-    assert out.order is not None
-    place = out.order.index(axis)
+    place = out.memory.index(axis)
     params = {
-        "outer": math.prod(out.shape[d] for d in out.order[:place]),
+        "outer": math.prod(out.shape[d] for d in out.memory[:place]),
         "length": out.shape[axis],
-        "inner": math.prod(out.shape[d] for d in out.order[place + 1 :]),
+        "inner": math.prod(out.shape[d] for d in out.memory[place + 1 :]),
     }
     x, y, in_place = site.argument(0), Slot(out.name), (site.node.inputs[0],)
     if not site.is_int8:
-        return site.step(Call("fleet_softmax_f32", "fleet_softmax_f32_params", params, (x, y)), in_place=in_place)
+        return site.step(
+            Call("fleet_softmax_f32", "fleet_softmax_f32_params", params, (x, y)), in_place=in_place
+        )
     quant = site.out_quant
     scale = {"out_zero_point": quant.zero_point, "inverse_scale": np.float32(np.float32(1) / quant.s)}
     entries = site.constant("table", site.data(1))
