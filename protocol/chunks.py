@@ -7,6 +7,7 @@ with its predecessor. Everything is named by its SHA-256 and is checked before i
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from protocol.documents import Chunk, GoldenCase, IndexPage
 from protocol.errors import RefusedError
@@ -17,6 +18,10 @@ DEFAULT_LIMIT = 32768
 MERGE_BELOW = 1024
 MAX_CHUNKS = 65536
 MAX_PAGES = 4096
+MAX_GOLDEN = 256
+MAX_LAYERS = 65536
+PAGE_HEAD = 64
+"""Room in a page for all that is not an element of a list: a map, three array heads, a digest."""
 
 
 class BadIndexError(RefusedError):
@@ -81,28 +86,35 @@ def build_index(
     """Encode the index as pages of at most `most` bytes, first page first.
 
     Each page names the next by digest, so that the first page's digest stands for all.
-    """
-    pages: list[IndexPage] = [IndexPage()]
-    reserve = most - 64
 
-    def add(field: str, item: object) -> None:
-        page = pages[-1]
-        grown = page.model_copy(update={field: (*getattr(page, field), item)})
-        if len(grown.encode()) > reserve:
-            grown = IndexPage.model_validate({field: (item,)})
-            pages.append(grown)
-        pages[-1] = grown
+    Raises:
+        BadIndexError: a golden case has so many inputs that it does not fit into a page.
+    """
+    room = most - PAGE_HEAD
+    pages: list[dict[str, list[Any]]] = [{}]
+    left = room
+
+    def add(field: str, item: object, size: int) -> None:
+        nonlocal left
+        if size > room:
+            raise BadIndexError(f"index entry of {size} bytes does not fit into a page of {most}")
+        if size > left:
+            pages.append({})
+            left = room
+        pages[-1].setdefault(field, []).append(item)
+        left -= size
 
     for piece in pieces:
-        add("chunks", Chunk(digest=sha256(piece), length=len(piece)))
+        chunk = Chunk(digest=sha256(piece), length=len(piece))
+        add("chunks", chunk, len(chunk.encode()))
     for case in golden:
-        add("golden", case)
+        add("golden", case, len(case.encode()))
     for digest in trace:
-        add("trace", digest)
+        add("trace", digest, 1 + len(digest))
     encoded: list[bytes] = []
     following: bytes | None = None
     for page in reversed(pages):
-        data = page.model_copy(update={"next": following}).encode()
+        data = IndexPage(next=following, **page).encode()
         following = sha256(data)
         encoded.append(data)
     return encoded[::-1]
@@ -118,29 +130,37 @@ def read_index(first: bytes, fetch: Callable[[bytes], bytes], target: str, size:
         size: Bytes of the module, from the manifest.
 
     Raises:
-        BadIndexError: a page of the wrong digest or size, too many pages, or chunks that do not add up.
+        BadIndexError: a page of the wrong digest or size, more pages or entries than allowed, or chunks
+            that do not add up.
     """
     chunks: list[Chunk] = []
     golden: list[GoldenCase] = []
     trace: list[bytes] = []
+    total = 0
     digest: bytes | None = first
     for _ in range(MAX_PAGES):
         if digest is None:
             break
         data = fetch(digest)
         page = open_page(data, digest, target)
+        if not (page.chunks or page.golden or page.trace):
+            raise BadIndexError("index has an empty page")
         chunks += page.chunks
         golden += page.golden
         trace += page.trace
         digest = page.next
-        if len(chunks) > MAX_CHUNKS:
-            raise BadIndexError(f"index lists more than {MAX_CHUNKS} chunks")
+        total += sum(chunk.length for chunk in page.chunks)
+        if total > size or len(chunks) > MAX_CHUNKS:
+            raise BadIndexError(
+                f"index lists {total} bytes in {len(chunks)} chunks, {size} bytes are the module"
+            )
+        if len(golden) > MAX_GOLDEN or len(trace) > MAX_LAYERS:
+            raise BadIndexError(f"index lists {len(golden)} golden cases and {len(trace)} layers, too many")
     else:
         raise BadIndexError(f"index has more than {MAX_PAGES} pages")
-    index = Index(tuple(chunks), tuple(golden), tuple(trace))
-    if index.size != size:
-        raise BadIndexError(f"index adds up to {index.size} bytes, the manifest says {size}")
-    return index
+    if total != size:
+        raise BadIndexError(f"index adds up to {total} bytes, the manifest says {size}")
+    return Index(tuple(chunks), tuple(golden), tuple(trace))
 
 
 def open_page(data: bytes, digest: bytes, target: str) -> IndexPage:
@@ -158,6 +178,8 @@ def open_page(data: bytes, digest: bytes, target: str) -> IndexPage:
     for chunk in (*page.chunks, *(c for case in page.golden for c in case.inputs or ())):
         if not 0 < chunk.length <= most:
             raise BadIndexError(f"index lists a chunk of {chunk.length} bytes; 1 to {most} are allowed")
+    if any((case.inputs is None) == (case.seed is None) for case in page.golden):
+        raise BadIndexError("index has a golden case that does not have either inputs or a seed")
     if any(len(item) != 8 for item in page.trace):
         raise BadIndexError("index has a layer digest that is not 8 bytes long")
     return page

@@ -64,9 +64,25 @@ def _aad(kind: str) -> bytes:
     return f"fleet/v1/{kind}".encode()
 
 
+def structure(context: str, *protected: bytes, aad: bytes, payload: bytes) -> bytes:
+    """What is signed or authenticated: Sig_structure or MAC_structure (RFC 9052 sections 4.4, 6.3).
+
+    Args:
+        context: `Signature`, `Signature1` or `MAC0`.
+        protected: Encoded protected headers: the body's and, for `Signature`, the signer's. An empty
+            one is b"", never the encoding of an empty map.
+        aad: The external additional authenticated data.
+        payload: The payload.
+    """
+    return cbor.encode([context, *protected, aad, payload])
+
+
 def _sign_input(kind: str, protected: bytes, payload: bytes) -> bytes:
-    # The body's protected header is empty and so encodes as h'', never h'a0' (RFC 9052 section 3).
-    return cbor.encode(["Signature", b"", protected, _aad(kind), payload])
+    return structure("Signature", b"", protected, aad=_aad(kind), payload=payload)
+
+
+def _sign1_input(kind: str, protected: bytes, payload: bytes) -> bytes:
+    return structure("Signature1", protected, aad=_aad(kind), payload=payload)
 
 
 def _header(key: PublicKey) -> bytes:
@@ -132,8 +148,7 @@ def _read_header(protected: bytes) -> tuple[int, bytes]:
 def sign1(kind: str, payload: bytes, signer: Signer) -> bytes:
     """COSE_Sign1 over `payload`."""
     header = _header(signer.public)
-    to_sign = cbor.encode(["Signature1", header, _aad(kind), payload])
-    return TAG_SIGN1 + cbor.encode([header, {}, payload, signer.sign(to_sign)])
+    return TAG_SIGN1 + cbor.encode([header, {}, payload, signer.sign(_sign1_input(kind, header, payload))])
 
 
 def open1(kind: str, data: bytes, keys: Mapping[bytes, PublicKey], *, max_payload: int) -> bytes:
@@ -148,7 +163,7 @@ def open1(kind: str, data: bytes, keys: Mapping[bytes, PublicKey], *, max_payloa
     key = keys.get(kid)
     if key is None or key.algorithm != algorithm:
         raise CoseError(f"{kind} is signed by key {kid.hex()}, which may not sign it")
-    if not key.verify(value, cbor.encode(["Signature1", header, _aad(kind), payload])):
+    if not key.verify(value, _sign1_input(kind, header, payload)):
         raise CoseError(f"{kind} has a signature that does not verify")
     return payload
 
@@ -182,7 +197,7 @@ def peek_payload(data: bytes, *, max_payload: int) -> bytes:
 
 
 def _mac(kind: str, header: bytes, payload: bytes, key: bytes) -> bytes:
-    return hmac.digest(key, cbor.encode(["MAC0", header, _aad(kind), payload]), hashlib.sha256)
+    return hmac.digest(key, structure("MAC0", header, aad=_aad(kind), payload=payload), hashlib.sha256)
 
 
 def _open_single(data: bytes, tag: bytes, max_payload: int) -> tuple[bytes, bytes, bytes]:

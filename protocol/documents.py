@@ -1,10 +1,23 @@
 """The signed documents and the reports; `protocol/cddl/fleet.cddl` says the same in CDDL."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
-from protocol.message import Digest, Key, KeyId, Message, Name, Seconds, Uint, Version
+from protocol.message import (
+    Digest,
+    Key,
+    KeyId,
+    Many,
+    Message,
+    Name,
+    Real,
+    Seconds,
+    Text,
+    Uint,
+    Version,
+    Word,
+)
 
 MAX_ROOT, MAX_MANIFEST, MAX_ASSIGNMENT, MAX_REPORT, MAX_NONCE_ANSWER = 16384, 4096, 8192, 16384, 512
 """Largest signed documents accepted, bytes."""
@@ -16,7 +29,7 @@ class Role(Message):
     """Who may sign for a role, and how many of them must."""
 
     threshold: Annotated[Uint, Field(ge=1, le=16), Key(1)]
-    keys: Annotated[tuple[KeyId, ...], Field(strict=False), Key(2)]
+    keys: Annotated[Many[KeyId], Key(2)]
 
 
 class Root(Message):
@@ -25,7 +38,7 @@ class Root(Message):
     version: Annotated[Uint, Field(ge=1), Key(1)]
     issued: Annotated[Seconds, Key(2)]
     expires: Annotated[Seconds, Key(3)]
-    keys: Annotated[dict[KeyId, dict[int, Any]], Key(4)]
+    keys: Annotated[dict[KeyId, dict[int, int | bytes]], Key(4)]
     """COSE_Key maps (RFC 9052 section 7) by key id."""
     roles: Annotated[dict[str, Role], Key(5)]
     floors: Annotated[dict[Name, Uint], Key(6)] = {}
@@ -55,17 +68,17 @@ class Manifest(Message):
     sequence: Annotated[Uint, Key(3)]
     floor: Annotated[Uint, Key(4)]
     """Once this release is confirmed, nothing of a lower sequence is installed again."""
-    classes: Annotated[tuple[Name, ...], Field(strict=False), Key(5)]
+    classes: Annotated[Many[Name], Key(5)]
     """Device classes that may run it."""
     provenance: Annotated[Digest, Key(6)]
-    targets: Annotated[dict[str, Target], Key(7)]
+    targets: Annotated[dict[Name, Target], Key(7)]
 
 
 class Desired(Message):
     """What an assignment says about one model."""
 
     manifest: Annotated[Digest, Key(1)]
-    mode: Annotated[str, Key(2)] = "serve"
+    mode: Annotated[Word, Key(2)] = "serve"
     replace: Annotated[bool | None, Key(3)] = None
     """On a board that holds one model: whether another may be thrown out for this one."""
     observe: Annotated[tuple[Uint, Uint] | None, Field(strict=False), Key(4)] = None
@@ -107,7 +120,7 @@ class GoldenCase(Message):
 
     outputs: Annotated[Digest, Key(1)]
     """SHA-256 over all outputs in order."""
-    inputs: Annotated[tuple[Chunk, ...] | None, Field(strict=False), Key(2)] = None
+    inputs: Annotated[Many[Chunk] | None, Key(2)] = None
     """The inputs, concatenated in order, as chunks; absent when `seed` makes them."""
     seed: Annotated[Uint | None, Key(3)] = None
 
@@ -116,18 +129,18 @@ class IndexPage(Message):
     """One page of a target's index; the lists of all pages are read as one."""
 
     next: Annotated[Digest | None, Key(1)] = None
-    chunks: Annotated[tuple[Chunk, ...], Field(strict=False), Key(2)] = ()
-    golden: Annotated[tuple[GoldenCase, ...], Field(strict=False), Key(3)] = ()
-    trace: Annotated[tuple[bytes, ...], Field(strict=False), Key(4)] = ()
+    chunks: Annotated[Many[Chunk], Key(2)] = ()
+    golden: Annotated[Many[GoldenCase], Key(3)] = ()
+    trace: Annotated[Many[bytes], Key(4)] = ()
     """Eight-byte digests of every layer's output, for the first golden case."""
 
 
 class Fault(Message):
     """What went wrong on a device, in words that name the layer where there is one."""
 
-    code: Annotated[str, Key(1)]
+    code: Annotated[Word, Key(1)]
     """One word for programs: `golden`, `trap`, `deadline`, `digest`, `signature`, `disk-full`, …"""
-    text: Annotated[str, Field(max_length=1024), Key(2)]
+    text: Annotated[Text, Key(2)]
     layer: Annotated[Uint | None, Key(3)] = None
     at: Annotated[Seconds | None, Key(4)] = None
     manifest: Annotated[Digest | None, Key(5)] = None
@@ -140,7 +153,7 @@ class Slot(Message):
     manifest: Annotated[Digest, Key(1)]
     version: Annotated[Version, Key(2)]
     sequence: Annotated[Uint, Key(3)]
-    target: Annotated[str, Key(4)]
+    target: Annotated[Name, Key(4)]
 
 
 class Usage(Message):
@@ -150,7 +163,7 @@ class Usage(Message):
     failures: Annotated[Uint, Key(2)] = 0
     p50_us: Annotated[Uint, Key(3)] = 0
     p95_us: Annotated[Uint, Key(4)] = 0
-    rate: Annotated[float, Key(5)] = 0.0
+    rate: Annotated[Real, Field(ge=0), Key(5)] = 0.0
     """Inferences per second over the last ten seconds."""
     total: Annotated[Uint, Key(6)] = 0
     """Inferences answered for this model by any release since the agent started."""
@@ -163,7 +176,7 @@ class ModelReport(Message):
     `observing`, `confirmed`, `failed` (the wanted release was given up; `running` goes on serving).
     """
 
-    state: Annotated[str, Key(1)]
+    state: Annotated[Word, Key(1)]
     running: Annotated[Slot | None, Key(2)] = None
     wanted: Annotated[Digest | None, Key(3)] = None
     """Manifest the assignment asks for."""
@@ -184,13 +197,13 @@ class Capabilities(Message):
     """What a device can run."""
 
     device_class: Annotated[Name, Key(1)]
-    targets: Annotated[tuple[str, ...], Field(strict=False), Key(2)]
+    targets: Annotated[Many[Name], Key(2)]
     """Best first."""
     abi: Annotated[Uint, Key(3)]
     memory: Annotated[Uint, Key(4)]
     """Most linear memory a module may have, bytes."""
-    agent: Annotated[str, Key(5)]
-    platform: Annotated[str, Key(6)] = ""
+    agent: Annotated[Text, Key(5)]
+    platform: Annotated[Text, Key(6)] = ""
     storage: Annotated[Uint | None, Key(7)] = None
     """Free bytes for modules."""
 
@@ -208,7 +221,7 @@ class Report(Message):
     stale: Annotated[bool, Key(6)]
     """Whether the newest assignment has expired."""
     models: Annotated[dict[Name, ModelReport], Key(7)] = {}
-    missing: Annotated[tuple[Digest, ...], Field(strict=False, max_length=128), Key(8)] = ()
+    missing: Annotated[Many[Digest], Field(max_length=128), Key(8)] = ()
     """Retained blobs or manifests the broker did not give."""
     capabilities: Annotated[Capabilities | None, Key(9)] = None
     fault: Annotated[Fault | None, Key(10)] = None

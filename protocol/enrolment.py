@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from protocol.message import Key, Message, Name
+from protocol.message import Key, Message, Name, Text
 
 
 class Invitation(Message):
@@ -19,11 +19,11 @@ class Invitation(Message):
 
     device: Annotated[Name, Key(1)]
     device_class: Annotated[Name, Key(2)]
-    controller: Annotated[str, Key(3)]
+    controller: Annotated[Text, Key(3)]
     """URL of the controller's API, where the token is claimed."""
-    broker: Annotated[str, Key(4)]
+    broker: Annotated[Text, Key(4)]
     """`mqtt://host:port`."""
-    token: Annotated[str, Key(5)]
+    token: Annotated[Text, Key(5)]
     root: Annotated[bytes, Key(6)]
     """The root the device starts from, signed."""
 

@@ -79,8 +79,9 @@ class PublicKey:
         if isinstance(value, dict):
             x, y = value.get(-2), value.get(-3, b"")
             if isinstance(x, bytes) and isinstance(y, bytes) and value.get(3) in (EDDSA, ES256):
-                key = cls(value[3], x + y)
-                if key.to_cose() == value:
+                key = cls(int(value[3]), x + y)
+                # As bytes, because Python finds 1 and true equal.
+                if cbor.encode(key.to_cose()) == cbor.encode(value):
                     key.check()
                     return key
         raise BadKeyError("public key is not a COSE_Key of Ed25519 or P-256")

@@ -3,14 +3,24 @@
 A field annotated with `Key(n)` is written under the integer n, which keeps signed documents small
 enough for a microcontroller; a field without one is written under its name, which is kinder to
 applications. Fields that are None are left out. A reader ignores keys it does not know, unless
-they are negative: those are *critical*, and not knowing one means refusing the document.
+they are negative: those are *critical*, and not knowing one means refusing the document. An unknown
+text key is refused too.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from annotated_types import Len
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from protocol import cbor
 from protocol.errors import RefusedError
@@ -28,6 +38,35 @@ KeyId = Annotated[bytes, Len(8, 8)]
 Uint = Annotated[int, Field(ge=0, lt=1 << 63)]
 Seconds = Annotated[int, Field(ge=0, lt=1 << 40)]
 """A moment, in seconds since 1970-01-01 UTC."""
+
+Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+"""One word for programs."""
+
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$", max_length=1024)]
+"""Words for people. Without control characters, which could move an operator's cursor."""
+
+T = TypeVar("T")
+Many = Annotated[tuple[T, ...], Field(strict=False, fail_fast=True)]
+"""A list of any length. Reading stops at the first bad element, so bad ones cannot pile up."""
+
+
+_WIRE = {"wire": True}
+"""Validation context: the values come from CBOR and not from a program."""
+
+
+def _from_cbor(info: ValidationInfo) -> bool:
+    return info.context is _WIRE
+
+
+def _real(value: Any, info: ValidationInfo) -> Any:
+    # A float has one encoding; that an integer would do as well is for programs only.
+    if _from_cbor(info) and not isinstance(value, float):
+        raise ValueError("Input should be a floating-point number")
+    return value
+
+
+Real = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_real)]
+"""A finite number, a floating-point one in CBOR."""
 
 
 class MessageError(RefusedError):
@@ -63,17 +102,17 @@ class Message(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_wire(cls, value: Any) -> Any:
-        """Turn a decoded CBOR map with integer keys into field names."""
-        if not isinstance(value, dict) or not any(isinstance(key, int) for key in value):
+    def _by_name(cls, value: Any, info: ValidationInfo) -> Any:
+        """Turn a decoded CBOR map into field names; what programs build has them already."""
+        if not _from_cbor(info) or not isinstance(value, dict):
             return value
         known = {}
         for key, item in value.items():
-            name = cls.wire_names.get(key) if type(key) in (int, str) else None
+            name = cls.wire_names.get(key)
             if name is not None:
                 known[name] = item
-            elif type(key) is not int or key < 0:
-                raise ValueError(f"critical key {key!r} is not known to this version")
+            elif not isinstance(key, int) or key < 0:
+                raise ValueError(f"critical key {key!r:.80} is not known to this version")
         return known
 
     def to_wire(self) -> dict[int | str, Any]:
@@ -97,7 +136,7 @@ class Message(BaseModel):
                 is unknown.
         """
         try:
-            return cls.model_validate(value)
+            return cls.model_validate(value, context=_WIRE)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(str(part) for part in first["loc"])

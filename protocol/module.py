@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 from pydantic import Field
 
 from protocol.errors import InputError
-from protocol.message import Key, Message, Name, Uint, Version
+from protocol.message import Key, Many, Message, Name, Real, Text, Uint, Version, Word
 
 META_SECTION = "fleet.meta"
 WEIGHTS_SECTION = "fleet.weights"
@@ -21,7 +21,8 @@ REQUIRED_EXPORTS = frozenset(
     {"memory", "fleet_abi", "input", "output", "run", "layers", "run_layer", "fleet_layer"}
 )
 
-Shape = Annotated[tuple[Uint, ...], Field(strict=False)]
+Int32 = Annotated[int, Field(ge=-(1 << 31), lt=1 << 31)]
+Shape = Annotated[Many[Uint], Field(max_length=32)]
 
 DTYPE_BYTES = {
     "bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4,
@@ -36,12 +37,12 @@ class ModuleError(InputError):
 class TensorMeta(Message):
     """An input or output. With a scale, people see float32 and the module holds `dtype`."""
 
-    name: Annotated[str, Key(1)]
-    dtype: Annotated[str, Key(2)]
+    name: Annotated[Text, Key(1)]
+    dtype: Annotated[Word, Key(2)]
     shape: Annotated[Shape, Key(3)]
-    scale: Annotated[float | None, Key(4)] = None
-    zero_point: Annotated[int | None, Key(5)] = None
-    labels: Annotated[tuple[str, ...] | None, Field(strict=False), Key(6)] = None
+    scale: Annotated[Real | None, Key(4)] = None
+    zero_point: Annotated[Int32 | None, Key(5)] = None
+    labels: Annotated[Many[Text] | None, Key(6)] = None
 
     @property
     def elements(self) -> int:
@@ -60,13 +61,13 @@ class TensorMeta(Message):
 class LayerMeta(Message):
     """One step that `run_layer` runs: what it is, what it costs, where its output lies."""
 
-    name: Annotated[str, Key(1)]
+    name: Annotated[Text, Key(1)]
     """The ONNX node's name, verbatim."""
-    op: Annotated[str, Key(2)]
+    op: Annotated[Text, Key(2)]
     """ONNX operator type."""
-    detail: Annotated[str, Key(3)]
+    detail: Annotated[Text, Key(3)]
     """One readable line, for example `Conv 3x3 4->32`."""
-    dtype: Annotated[str, Key(4)]
+    dtype: Annotated[Word, Key(4)]
     shape: Annotated[Shape, Key(5)]
     macs: Annotated[Uint, Key(6)]
     weight_bytes: Annotated[Uint, Key(7)]
@@ -88,18 +89,18 @@ class ModuleMeta(Message):
 
     name: Annotated[Name, Key(1)]
     version: Annotated[Version, Key(2)]
-    target: Annotated[str, Key(3)]
+    target: Annotated[Name, Key(3)]
     abi: Annotated[Uint, Key(4)]
-    inputs: Annotated[tuple[TensorMeta, ...], Field(strict=False), Key(5)]
-    outputs: Annotated[tuple[TensorMeta, ...], Field(strict=False), Key(6)]
-    layers: Annotated[tuple[LayerMeta, ...], Field(strict=False), Key(7)]
+    inputs: Annotated[Many[TensorMeta], Key(5)]
+    outputs: Annotated[Many[TensorMeta], Key(6)]
+    layers: Annotated[Many[LayerMeta], Key(7)]
     arena: Annotated[Region, Key(8)]
     arena_bound: Annotated[Uint, Key(9)]
     """The least any plan could need, bytes."""
     memory: Annotated[Uint, Key(10)]
     """Linear memory, bytes; initial and maximum size are the same."""
     state: Annotated[Region | None, Key(11)] = None
-    provenance: Annotated[dict[str, str], Key(12)] = {}
+    provenance: Annotated[dict[Text, Text], Field(max_length=64), Key(12)] = {}
 
     def describe_layer(self, index: int) -> str:
         """How every error names a layer: `conv_12 (/features/3/conv, Conv 1x1 96->24)`."""
