@@ -1,25 +1,62 @@
 """What a module says about itself: the `fleet.meta` section, and the shape of a Wasm file.
 
-A module is a core WebAssembly file and nothing more; this file reads its sections without an engine,
+A module is a core WebAssembly file and nothing more; `protocol.wasm` reads its shape without an engine,
 so that a controller can inspect it and a device can refuse it before compiling anything.
 """
 
 from collections.abc import Iterator
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from pydantic import Field
 
-from protocol.errors import InputError
 from protocol.message import Key, Many, Message, Name, Real, Text, Uint, Version, Word
+from protocol.wasm import (
+    DATA_COUNT,
+    ELEMENT,
+    I32,
+    SECTION_NAMES,
+    START,
+    TAG,
+    ModuleError,
+    Outline,
+    Section,
+    outline,
+    sections,
+)
+
+__all__ = [
+    "ABI",
+    "ABI_MAJOR",
+    "ABI_MINOR",
+    "DTYPE_BYTES",
+    "META_SECTION",
+    "LayerMeta",
+    "ModuleError",
+    "ModuleMeta",
+    "Region",
+    "Section",
+    "TensorMeta",
+    "check",
+    "exports",
+    "memory_pages",
+    "read_meta",
+    "sections",
+]
 
 META_SECTION = "fleet.meta"
 WEIGHTS_SECTION = "fleet.weights"
+NAME_SECTION = "name"
+MAX_NAME_SECTION = 1 << 20
 PAGE = 65536
+MAX_PAGES = 65536
 ABI_MAJOR, ABI_MINOR = 1, 0
 ABI = ABI_MAJOR << 16 | ABI_MINOR
-REQUIRED_EXPORTS = frozenset(
-    {"memory", "fleet_abi", "input", "output", "run", "layers", "run_layer", "fleet_layer"}
-)
+FUNCTIONS = {
+    "fleet_abi": (0, 1), "input": (1, 1), "output": (1, 1), "run": (0, 1), "layers": (0, 1),
+    "run_layer": (1, 1), "reset": (0, 0), "output_dims": (1, 1),
+}  # fmt: skip
+"""Functions of the ABI: how many i32 each takes and gives."""
+REQUIRED_EXPORTS = frozenset({"memory", "fleet_layer", *FUNCTIONS} - {"reset", "output_dims"})
 
 Int32 = Annotated[int, Field(ge=-(1 << 31), lt=1 << 31)]
 Shape = Annotated[Many[Uint], Field(max_length=32)]
@@ -28,10 +65,6 @@ DTYPE_BYTES = {
     "bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4,
     "int64": 8, "uint64": 8, "float32": 4, "float64": 8,
 }  # fmt: skip
-
-
-class ModuleError(InputError):
-    """A file that is not a module this system made, or not a sound one."""
 
 
 class TensorMeta(Message):
@@ -110,129 +143,49 @@ class ModuleMeta(Message):
         return f"{layer.op.lower()}_{index} ({layer.name}, {layer.detail})"
 
 
-class Section(NamedTuple):
-    """One section: its id, its name if custom, and where its contents are in the file."""
-
-    id: int
-    name: str
-    start: int
-    """First byte of the contents; for a custom section, the byte after its name."""
-    end: int
-
-
-def _leb(data: bytes, position: int, end: int) -> tuple[int, int]:
-    """Read an unsigned LEB128 of at most 32 bits: (value, next position)."""
-    value = 0
-    for shift in range(0, 35, 7):
-        if position >= end:
-            raise ModuleError("Wasm file is truncated", where=f"byte {position}")
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if not byte & 0x80:
-            if value >> 32:
-                break
-            return value, position
-    raise ModuleError("Wasm integer is too long", where=f"byte {position}")
-
-
-def sections(wasm: bytes) -> Iterator[Section]:
-    """Walk the sections in file order.
+def exports(wasm: bytes) -> dict[str, int]:
+    """Exported names and their kinds (0 function, 1 table, 2 memory, 3 global).
 
     Raises:
-        ModuleError: wrong magic or version, or sections that do not add up to the file.
+        ModuleError: the file is malformed.
     """
-    if wasm[:4] != b"\0asm":
-        raise ModuleError(
-            f"not a WebAssembly file: it starts with {wasm[:4].hex(' ') or 'nothing'}, not 00 61 73 6d",
-            remedy="give a .wasm file made by fleet build",
-        )
-    if wasm[4:8] != b"\1\0\0\0":
-        raise ModuleError("not a core WebAssembly module of version 1")
-    position = 8
-    while position < len(wasm):
-        kind = wasm[position]
-        size, start = _leb(wasm, position + 1, len(wasm))
-        end = start + size
-        if end > len(wasm):
-            raise ModuleError("Wasm section is longer than the file", where=f"byte {position}")
-        name = ""
-        if kind == 0:
-            name, start = _name(wasm, start, end)
-        yield Section(kind, name, start, end)
-        position = end
-
-
-def _name(wasm: bytes, position: int, end: int) -> tuple[str, int]:
-    length, start = _leb(wasm, position, end)
-    if start + length > end:
-        raise ModuleError("Wasm name is longer than its section", where=f"byte {position}")
-    try:
-        return wasm[start : start + length].decode(), start + length
-    except UnicodeDecodeError as error:
-        raise ModuleError("Wasm name is not UTF-8", where=f"byte {start}") from error
-
-
-def custom_section(wasm: bytes, name: str) -> bytes | None:
-    """Contents of the first custom section called `name`, or None."""
-    for section in sections(wasm):
-        if section.id == 0 and section.name == name:
-            return wasm[section.start : section.end]
-    return None
-
-
-def exports(wasm: bytes) -> dict[str, int]:
-    """Exported names and their kinds (0 function, 1 table, 2 memory, 3 global)."""
-    found = {}
-    for section in sections(wasm):
-        if section.id == 7:
-            count, position = _leb(wasm, section.start, section.end)
-            for _ in range(count):
-                name, position = _name(wasm, position, section.end)
-                if position >= section.end:
-                    raise ModuleError("Wasm export section is truncated")
-                found[name] = wasm[position]
-                _, position = _leb(wasm, position + 1, section.end)
-    return found
-
-
-def has_imports(wasm: bytes) -> bool:
-    """Whether the module imports anything."""
-    return any(s.id == 2 and _leb(wasm, s.start, s.end)[0] > 0 for s in sections(wasm))
+    return {name: export.kind for name, export in outline(wasm).exports}
 
 
 def memory_pages(wasm: bytes) -> tuple[int, int | None]:
     """Initial and maximum pages (64 KiB each) of the module's own memory.
 
     Raises:
-        ModuleError: the module has no memory of its own.
+        ModuleError: the file is malformed, or has no memory or several.
     """
-    for section in sections(wasm):
-        if section.id == 5:
-            count, position = _leb(wasm, section.start, section.end)
-            flags, position = _leb(wasm, position, section.end)
-            if count != 1 or flags > 1:
-                raise ModuleError("module must have exactly one unshared 32-bit memory")
-            initial, position = _leb(wasm, position, section.end)
-            return initial, _leb(wasm, position, section.end)[0] if flags else None
-    raise ModuleError("module has no memory")
+    return _only_memory(outline(wasm))
+
+
+def _only_memory(shape: Outline) -> tuple[int, int | None]:
+    if len(shape.memories) != 1:
+        raise ModuleError(f"module must have one memory of its own, not {len(shape.memories)}")
+    return shape.memories[0]
 
 
 def read_meta(wasm: bytes) -> ModuleMeta:
     """The module's metadata.
 
     Raises:
-        ModuleError: not a Wasm file, or one without `fleet.meta`.
+        ModuleError: not a Wasm file, or one without `fleet.meta`, or with two.
         CborError: the section is not deterministic CBOR.
         MessageError: the section is not the document it should be.
     """
-    raw = custom_section(wasm, META_SECTION)
-    if raw is None:
+    return _meta(wasm, Outline(tuple(sections(wasm))))
+
+
+def _meta(wasm: bytes, shape: Outline) -> ModuleMeta:
+    section = shape.custom(META_SECTION)
+    if section is None:
         raise ModuleError(
             "WebAssembly file has no fleet.meta section",
             remedy="give a module made by fleet build; other Wasm files cannot be deployed",
         )
-    return ModuleMeta.decode(raw)
+    return ModuleMeta.decode(wasm[section.start : section.end])
 
 
 def check(wasm: bytes) -> ModuleMeta:
@@ -242,26 +195,87 @@ def check(wasm: bytes) -> ModuleMeta:
         The metadata, which is then consistent with the file.
 
     Raises:
-        ModuleError: a missing export, an import, a memory that may grow, an ABI of another major
-            version, or a metadata section that does not agree with the file.
+        ModuleError: a section, import or export that has no place in a module of its target, or one
+            that is missing; a memory that may grow; an ABI of another major version; metadata that
+            do not agree with the file or with themselves.
+        CborError: the metadata are not deterministic CBOR.
+        MessageError: the metadata are not the document they should be.
     """
-    meta = read_meta(wasm)
-    missing = REQUIRED_EXPORTS - exports(wasm).keys()
+    shape = outline(wasm)
+    meta = _meta(wasm, shape)
+    for problem in (
+        *_section_problems(meta, shape),
+        *_export_problems(meta, shape),
+        *_memory_problems(meta, shape),
+        *_tensor_problems(meta),
+    ):
+        raise ModuleError(f"module {meta.name} {problem}")
+    return meta
+
+
+def _section_problems(meta: ModuleMeta, shape: Outline) -> Iterator[str]:
+    for section in shape.sections:
+        # Calls are direct and nothing runs before the host asks; the data count is newer than Wasm 1.0.
+        if section.id in (START, ELEMENT, TAG) or (section.id == DATA_COUNT and meta.target != "simd"):
+            yield f"has a {SECTION_NAMES[section.id]} section"
+        if section.name == NAME_SECTION and section.end - section.start > MAX_NAME_SECTION:
+            yield f"has a name section of more than {MAX_NAME_SECTION} bytes"
+    # The linker always makes a table of one empty element; a larger one would only take memory.
+    if any(maximum is None or maximum > 1 for _, maximum in shape.tables) or len(shape.tables) > 1:
+        yield "has a table that it cannot need"
+    for name in (NAME_SECTION, WEIGHTS_SECTION):
+        shape.custom(name)
+    if shape.imports and meta.target != "mcu":
+        yield f"for target {meta.target} must not import anything"
+
+
+def _export_problems(meta: ModuleMeta, shape: Outline) -> Iterator[str]:
+    found = dict(shape.exports)
+    if len(found) != len(shape.exports):
+        yield "exports a name twice"
+    missing = REQUIRED_EXPORTS - found.keys() | ({"reset"} if meta.state else set()) - found.keys()
     if missing:
-        raise ModuleError(f"module {meta.name} lacks the exports {', '.join(sorted(missing))}")
-    if meta.target != "mcu" and has_imports(wasm):
-        raise ModuleError(f"module {meta.name} for target {meta.target} must not import anything")
+        yield f"lacks the exports {', '.join(sorted(missing))}"
+        return
+    for name, (parameters, results) in FUNCTIONS.items():
+        export = found.get(name)
+        if export is not None and (
+            export.kind != 0
+            or shape.function_type(export.number) != (bytes([I32] * parameters), bytes([I32] * results))
+        ):
+            yield f"exports {name} with another type than {parameters} to {results} i32"
+    if found["memory"] != (2, 0):
+        yield "exports something else as its memory"
+    kind, number = found["fleet_layer"]
+    if kind != 3 or number >= len(shape.globals) or shape.globals[number] != (I32, True):
+        yield "exports fleet_layer, but not as a mutable i32"
+
+
+def _memory_problems(meta: ModuleMeta, shape: Outline) -> Iterator[str]:
     if meta.abi >> 16 != ABI_MAJOR:
-        raise ModuleError(
-            f"module {meta.name} needs module ABI {meta.abi >> 16}.x, this is {ABI_MAJOR}.{ABI_MINOR}"
-        )
-    initial, maximum = memory_pages(wasm)
-    if maximum != initial or initial * PAGE != meta.memory:
-        raise ModuleError(f"module {meta.name} declares {meta.memory} bytes of memory but may use more")
+        yield f"needs module ABI {meta.abi >> 16}.x, this is {ABI_MAJOR}.{ABI_MINOR}"
+    initial, maximum = _only_memory(shape)
+    if maximum != initial or initial * PAGE != meta.memory or initial > MAX_PAGES:
+        yield f"declares {meta.memory} bytes of memory but may use more"
+    regions = (meta.arena, meta.state, *(Region(offset=x.offset, size=x.size) for x in meta.layers))
+    if any(region and region.offset + region.size > meta.memory for region in regions):
+        yield "places a buffer outside its memory"
+    arena, state = meta.arena, meta.state
+    if state and state.offset < arena.offset + arena.size and arena.offset < state.offset + state.size:
+        yield "has its state inside its arena"
+
+
+def _tensor_problems(meta: ModuleMeta) -> Iterator[str]:
+    for tensors, what in ((meta.inputs, "inputs"), (meta.outputs, "outputs")):
+        if len({tensor.name for tensor in tensors}) != len(tensors):
+            yield f"has two {what} of one name"
     for tensor in (*meta.inputs, *meta.outputs):
         if tensor.dtype not in DTYPE_BYTES:
-            raise ModuleError(f"module {meta.name}: tensor {tensor.name} has unknown type {tensor.dtype}")
-    for region in (meta.arena, meta.state, *(Region(offset=x.offset, size=x.size) for x in meta.layers)):
-        if region is not None and region.offset + region.size > meta.memory:
-            raise ModuleError(f"module {meta.name} places a buffer outside its memory")
-    return meta
+            yield f"has the tensor {tensor.name} of unknown type {tensor.dtype}"
+        elif tensor.nbytes > meta.memory:
+            yield f"has the tensor {tensor.name}, larger than its memory"
+        if (tensor.scale is None) != (tensor.zero_point is None) or not (tensor.scale or 1) > 0:
+            yield f"has the tensor {tensor.name} with a scale or zero point that cannot be"
+    for layer in meta.layers:
+        if layer.dtype not in DTYPE_BYTES:
+            yield f"has the layer {layer.name} of unknown type {layer.dtype}"
