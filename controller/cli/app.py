@@ -33,11 +33,13 @@ COMMANDS = {
     "why": _entry("why", "why", "Say why a device runs what it runs."),
     "build": _entry("build", "build", "Quantize, compile and check a model, without releasing it."),
     "push": _entry("push", "push", "Deliver a model to every device of a group."),
-    "rollback": _entry("reverse", "rollback", "Take a group back to the release before."),
+    "rollback": _entry("reverse", "rollback", "Take a group back to the release it wanted before this one."),
     "remove": _entry("reverse", "remove", "Take a model off every device of a group."),
     "rollout": _entry("rollouts", "app", "List, follow and steer rollouts."),
     "release": _entry("releases", "app", "List, show and withdraw releases."),
-    "inspect": _entry("inspect", "inspect", "Show the layers, sizes and memory plan of a module file."),
+    "inspect": _entry(
+        "inspect", "inspect", "Show the layers, sizes, memory plan and provenance of a module file."
+    ),
     "devices": _entry("devices", "devices", "List the devices, or show one."),
     "enroll": _entry("devices", "enroll", "Invite a device: writes the file with which it joins."),
     "unenroll": _entry("devices", "unenroll", "Forget a device; it keeps what it runs."),

@@ -63,15 +63,16 @@ def _line(cells: Sequence[Text], columns: Sequence[Column], widths: Sequence[int
     return Text("\n").join(out)
 
 
-def _wrap(cell: Text, width: int) -> list[Text]:
-    """Break at blanks into pieces of at most `width`; a longer word stands alone."""
+def _wrap(cell: Text, width: int, separator: str = " · ") -> list[Text]:
+    """Break into pieces of at most `width`: between facts if that will do, else between words."""
     if cell.cell_len <= width:
         return [cell]
-    words = cell.split(" ")
-    lines = [words[0]]
-    for word in words[1:]:
-        if lines[-1].cell_len + 1 + word.cell_len <= width:
-            lines[-1] = Text.assemble(lines[-1], " ", word)
-        else:
-            lines.append(word)
+    lines: list[Text] = []
+    for part in cell.split(separator):
+        if lines and lines[-1].cell_len + len(separator) + part.cell_len <= width:
+            lines[-1] = Text.assemble(lines[-1], separator, part)
+            continue
+        if lines and separator.strip():
+            lines[-1] = Text.assemble(lines[-1], separator.rstrip())
+        lines += _wrap(part, width, " ") if separator != " " and part.cell_len > width else [part]
     return lines

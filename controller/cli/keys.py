@@ -38,8 +38,9 @@ def init(
 
     fleet keys init
 
-    The root and release keys stay with you; take the root key offline and keep a copy. The director's
-    key goes to the controller's data folder. Nothing is ever overwritten.
+    The root and release keys stay with you; take the root key offline and keep a
+    copy. The director's key goes to the controller's data folder. Nothing is ever
+    overwritten.
     """
     home = controller_data(data)
     store = key_store()

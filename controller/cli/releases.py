@@ -130,11 +130,12 @@ def _full(release: api.Release, width: int, now: float) -> Text:
 
 @app.command("withdraw", cls=Command)
 def withdraw(model: Model, version: Version, json: Json = False) -> None:
-    """Withdraw a release: it is never assigned again, and later releases raise the floor above it.
+    """Withdraw a release, so that it is never assigned again.
 
     fleet release withdraw crop-model 1.3.0
 
-    Devices that run it go on; push another release to replace it.
+    Later releases raise the floor above it. Devices that run it go on; push another
+    release to replace it.
     """
     with Client.from_environment() as client:
         release = client.withdraw(model, version)

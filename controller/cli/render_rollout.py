@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from rich.text import Text
 
 from controller.cli import text
-from controller.cli.columns import Column, table
+from controller.cli.columns import Cell, Column, table
 from controller.cli.terminal import NEEDS_YOU, PROGRESS, QUIET, SETTLED, STRONG
 from protocol.api import PlannedDevice, PushPlan, Rollout, RolloutDevice, Wave
 
@@ -52,7 +52,7 @@ def waves(rollout: Rollout, width: int, now: float) -> list[Text]:
 def screen(rollout: Rollout, width: int, now: float) -> Text:
     """The live part of `fleet push`: all waves, then the devices that are busy or have failed."""
     lines = waves(rollout, width, now)
-    devices = _device_lines(rollout)
+    devices = _device_lines(rollout, width)
     if devices:
         lines += [Text(), *devices]
     return Text("\n").join(lines)
@@ -111,18 +111,17 @@ def _wave_health(rollout: Rollout, wave: Wave) -> list[Text]:
     return [Text(" · ".join(facts))] if facts else []
 
 
-def _device_lines(rollout: Rollout) -> list[Text]:
+def _device_lines(rollout: Rollout, width: int) -> list[Text]:
     failed = [device for device in rollout.devices if device.state == "failed"]
     busy = [device for device in rollout.devices if device.state in BUSY and device.online]
     shown = failed[:SHOWN_DEVICES] + busy[: max(2, SHOWN_DEVICES - len(failed))]
     hidden = len(failed) + len(busy) - len(shown)
-    name_width = max((len(device.device) for device in shown), default=0)
-    lines = [
-        Text.assemble(
-            (f"  {device.state:<10}", style(device.state)), f"{device.device:<{name_width}}  ", fact(device)
-        )
-        for device in shown
+    if not shown:
+        return []
+    rows: list[list[Cell]] = [
+        [Text(device.state, style(device.state)), device.device, fact(device)] for device in shown
     ]
+    lines = [table([Column(""), Column(""), Column("", wraps=True)], rows, width, indent=2)]
     if hidden:
         lines.append(Text(f"  and {hidden} more; fleet rollout show {rollout.id} lists all", QUIET))
     return lines

@@ -22,7 +22,7 @@ from protocol.errors import FleetError
 
 PERIOD = 1.0
 """Seconds between two questions."""
-HINTS = "Enter open · Esc back · / filter · p pause · r resume · b back · ? help · q quit"
+HINTS = "Enter open · Esc up · / filter · p pause · r resume · b back · ? help · q quit"
 ACTIONS: dict[Action, str] = {
     "pause": "Pause rollout {}? Devices that have begun go on.",
     "resume": "Resume rollout {}?",
