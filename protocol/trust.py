@@ -4,10 +4,12 @@ Rules, in the order in which they are applied; each error names its rule:
 
  R1  A root is accepted if it is version n+1 of root n, and is signed by the threshold of root keys
      of root n and by the threshold of its own. The first root is given at enrolment.
- R2  A root whose director keys differ from its predecessor's sets generation and min_root to zero:
-     so the owner recovers from a stolen director key that counted far ahead.
+ R2  A root that replaces the director's keys, so that fewer than its threshold are left of those of
+     its predecessor, sets generation and min_root to zero: so the owner recovers from a stolen
+     director key that counted far ahead. Every older assignment is void under such a root, and none
+     can be replayed; under a root that only adds a key they are not, so the counts stay.
  R3  A document counts only signatures by keys that the current root lists for its role, each key
-     once, each with the key's own algorithm, over the document's kind.
+     once, each with the key's own algorithm, over the document's kind; they reach its threshold.
  R4  An assignment names this device.
  R5  An assignment's generation is not lower than the accepted one; at the same generation it was
      issued later, or is the same. Its min_root is not lower than the accepted one.
@@ -16,9 +18,10 @@ Rules, in the order in which they are applied; each error names its rule:
  R8  A manifest's digest is the one the assignment names, and its model the assignment's.
  R9  A manifest lists the device's class, and a target whose ABI range, memory and name the device has.
  R10 A manifest's sequence is not below the highest floor ever confirmed for the model on this
-     device, nor below the root's floor for it.
+     device, nor below the root's floor for it, nor below its own.
  R11 Size, module digest, index digest and every chunk digest hold before a byte is activated
-     (`protocol.chunks`, and `check_module` here).
+     (`protocol.chunks`, and `check_module` here), and the module says of itself what the manifest
+     says of it (`check_meta`).
 """
 
 import hashlib
@@ -42,6 +45,7 @@ from protocol.documents import (
 from protocol.errors import RefusedError
 from protocol.keys import EDDSA, ES256, PublicKey
 from protocol.message import Key, Message, Name, Seconds, Uint
+from protocol.module import ModuleMeta
 
 ROOT, MANIFEST, ASSIGNMENT, NONCE, REPORT, TELEMETRY = (
     "root", "manifest", "assignment", "nonce", "report", "telemetry",
@@ -118,7 +122,8 @@ class Verifier:
         self._require(ROOT, signed, old, "root", rule=1)
         self._require(ROOT, signed, new, "root", rule=1)
         change: dict[str, object] = {"root": data}
-        if set(new.roles["director"].keys) != set(old.roles["director"].keys):
+        director = new.roles["director"]
+        if len(set(director.keys) & set(old.roles["director"].keys)) < director.threshold:
             change |= {"generation": 0, "issued": 0, "min_root": 0, "assignment": None}
         return self._with(**change)
 
@@ -208,7 +213,11 @@ class Verifier:
         return False
 
     def assignment(self) -> Assignment:
-        """The accepted assignment; an empty one of generation 0 before the first."""
+        """The accepted assignment; an empty one of generation 0 before the first, and after R2.
+
+        The empty one is no order to remove anything: `state.assignment` is None then, and what runs
+        goes on running.
+        """
         if self.state.assignment is None:
             return Assignment(
                 device=self.state.device, generation=0, models={}, min_root=0, issued=0, expires=0
@@ -239,7 +248,7 @@ class Verifier:
         manifest = Manifest.decode(signed.payload)
         if manifest.model != model:
             raise TrustError(8, "mix-and-match", f"manifest is of {manifest.model}, assigned as {model}")
-        floor = max(self.state.floors.get(model, 0), root.floors.get(model, 0))
+        floor = max(self.state.floors.get(model, 0), root.floors.get(model, 0), manifest.floor)
         if manifest.sequence < floor:
             raise TrustError(
                 10,
@@ -259,10 +268,13 @@ class Verifier:
         """R3 to R5 for the director's answer to this device's nonce.
 
         Raises:
-            TrustError: it is for another device or nonce, or goes back in time.
+            TrustError: it is for another device or nonce, or goes back in time; or the director needs
+                several signatures, where this one form has only one.
             CoseError: it is not signed by the director.
         """
         root = self.root
+        if root.roles["director"].threshold > 1:
+            raise TrustError(3, "signature", "time answer has one signature, the director's role needs more")
         keys = self._keys(root, "director")
         answer = NonceAnswer.decode(cose.open1(NONCE, data, keys, max_payload=MAX_NONCE_ANSWER))
         if answer.device != self.state.device or answer.nonce != nonce:
@@ -361,6 +373,28 @@ def choose_target(manifest: Manifest, capabilities: Capabilities) -> tuple[str, 
 
 def _abi(value: int) -> str:
     return f"{value >> 16}.{value & 0xFFFF}"
+
+
+def check_meta(meta: ModuleMeta, manifest: Manifest, name: str) -> None:
+    """R11: a module's metadata say what the manifest says of its target `name`.
+
+    Raises:
+        TrustError: they differ; the module was put into the wrong release.
+    """
+    target = manifest.targets[name]
+    said = (meta.name, meta.version, meta.target, meta.memory)
+    expected = (manifest.model, manifest.version, name, target.memory)
+    if said != expected:
+        raise TrustError(
+            11,
+            "metadata",
+            f"module is {said[0]} {said[1]} for {said[2]} with {said[3]} B of memory, "
+            f"the manifest says {expected[0]} {expected[1]} for {expected[2]} with {expected[3]} B",
+        )
+    if not target.abi[0] <= meta.abi <= target.abi[1]:
+        raise TrustError(
+            11, "metadata", f"module has ABI {_abi(meta.abi)}, which the manifest does not allow"
+        )
 
 
 def check_module(wasm: bytes, target: Target) -> None:
