@@ -18,7 +18,7 @@ LOAD_SECONDS = 60.0
 _ASK_SECONDS = 0.2
 
 
-class RunnerFault(Exception):
+class RunnerError(Exception):
     """A module failed; the text names the layer where one was running.
 
     Attributes:
@@ -57,10 +57,15 @@ class Runner:
         watch, their_watch = socket.socketpair()
         with theirs, their_watch:
             arguments = (theirs.fileno(), their_watch.fileno(), os.getpid(), BASE_MEMORY + meta.memory)
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "device_agent.runner", *map(str, arguments),
-                pass_fds=(theirs.fileno(), their_watch.fileno()), stdin=asyncio.subprocess.DEVNULL,
-            )  # fmt: skip
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-m", "device_agent.runner", *map(str, arguments),
+                    pass_fds=(theirs.fileno(), their_watch.fileno()), stdin=asyncio.subprocess.DEVNULL,
+                )  # fmt: skip
+            except BaseException:
+                control.close()
+                watch.close()
+                raise
         for end in (control, watch):
             end.setblocking(False)
         return cls(process, control, watch, meta)
@@ -90,7 +95,7 @@ class Runner:
             The compiled form, when it had to be compiled.
 
         Raises:
-            RunnerFault: the engine refuses it, or it needs too much memory.
+            RunnerError: the engine refuses it, or it needs too much memory.
         """
         meta = self.meta
         argument = {
@@ -107,7 +112,7 @@ class Runner:
         """One inference; tensors with a scale are float32, little-endian.
 
         Raises:
-            RunnerFault: it failed, or took longer than `seconds` and was killed for it.
+            RunnerError: it failed, or took longer than `seconds` and was killed for it.
         """
         answer: dict[str, bytes] = await self._ask(wire.RUN, {"inputs": inputs, "reset": reset}, seconds)
         return answer
@@ -138,7 +143,7 @@ class Runner:
     async def _ask(self, operation: str, argument: dict[str, Any], seconds: float) -> Any:
         async with self._lock:
             if not self.alive:
-                raise RunnerFault("killed", f"the runner of {self.meta.name} is not running")
+                raise RunnerError("killed", f"the runner of {self.meta.name} is not running")
             try:
                 async with asyncio.timeout(seconds):
                     answer = await self._exchange(operation, argument)
@@ -170,7 +175,7 @@ class Runner:
             data += part
         return bytes(data)
 
-    async def _late(self, seconds: float) -> RunnerFault:
+    async def _late(self, seconds: float) -> RunnerError:
         """Ask where the run is, then kill it."""
         layer = -1
         loop = asyncio.get_running_loop()
@@ -183,16 +188,16 @@ class Runner:
         self._kill()
         return self._fault("deadline", f"ran longer than {seconds * 1000:.0f} ms and was killed", layer)
 
-    async def _died(self) -> RunnerFault:
+    async def _died(self) -> RunnerError:
         self._kill()
         code = await self._process.wait()
         why = f"by signal {-code}" if code < 0 else f"with code {code}"
-        return RunnerFault("killed", f"the runner of {self.meta.name} ended {why}")
+        return RunnerError("killed", f"the runner of {self.meta.name} ended {why}")
 
-    def _fault(self, code: str, text: str, layer: int | None) -> RunnerFault:
+    def _fault(self, code: str, text: str, layer: int | None) -> RunnerError:
         if layer is None or layer < 0 or code in ("input", "load"):
-            return RunnerFault(code, text if code == "input" else f"{code}: {text}")
-        return RunnerFault(code, f"{code} in {self.meta.describe_layer(layer)}: {text}", layer)
+            return RunnerError(code, text if code == "input" else f"{code}: {text}")
+        return RunnerError(code, f"{code} in {self.meta.describe_layer(layer)}: {text}", layer)
 
 
 def _tensor(meta: TensorMeta) -> list[object]:

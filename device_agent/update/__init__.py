@@ -1,0 +1,1 @@
+"""How a device moves from the release it runs to the one it should run."""
