@@ -1,0 +1,5 @@
+"""The controller's HTTP API."""
+
+from controller.api.app import make_app
+
+__all__ = ["make_app"]

@@ -1,0 +1,207 @@
+"""Routes of `/api/v1`; `protocol.api` describes what goes in and out."""
+
+import hmac
+from importlib.metadata import version
+from typing import Annotated, Literal
+
+from fastapi import Depends, FastAPI, Header, Path, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from controller.api import problems
+from controller.api.idempotency import Idempotency
+from controller.service import NotFoundError, Service
+from controller.store import BlobStore
+from protocol import api
+from protocol.errors import InputError, RefusedError
+from protocol.message import Name, Version
+
+MAX_BODY = 64 << 20
+"""Largest blob accepted, bytes: a quantized graph of a large model."""
+
+Limit = Annotated[int, Query(ge=1, le=500)]
+Number = Annotated[int, Path(ge=1, lt=1 << 31)]
+Cursor = Annotated[int | None, Query(ge=0, lt=1 << 31)]
+
+
+class TokenError(RefusedError):
+    """A request without the right token."""
+
+
+def make_app(service: Service, token: str) -> FastAPI:
+    """The application.
+
+    Args:
+        service: The use cases.
+        token: Bearer token that every endpoint but `/health` and the claim asks for.
+    """
+    app = FastAPI(title="Fleet controller", version="1", docs_url=None, redoc_url=None)
+    problems.install(app)
+    context = service.context
+
+    def authorize(authorization: Annotated[str, Header()] = "") -> None:
+        if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
+            raise TokenError("the request has no valid token", remedy="set FLEET_TOKEN")
+
+    guarded = [Depends(authorize)]
+    v1 = "/api/v1"
+    app.add_middleware(Idempotency, store=context.store, clock=context.clock, token=token)
+
+    @app.get("/health")
+    def health() -> dict[str, str]:
+        return {"status": "ok", "broker": "connected" if context.publisher.is_connected else "away"}
+
+    @app.get(f"{v1}/info", dependencies=guarded)
+    def info() -> api.Info:
+        return api.Info(
+            version=version("modelfleet"),
+            broker=context.publisher.url,
+            broker_connected=context.publisher.is_connected,
+            root=max(context.roots),
+            director=context.director.public.id.hex(),
+        )
+
+    @app.get(f"{v1}/roots/{{number}}", dependencies=guarded)
+    def root(number: str) -> api.RootUpload:
+        chosen = max(context.roots) if number == "latest" else int(number) if number.isdecimal() else 0
+        if chosen not in context.roots:
+            raise NotFoundError(f"there is no root {number}", where=f"the newest is {max(context.roots)}")
+        return api.RootUpload(root=context.roots[chosen].hex())
+
+    @app.post(f"{v1}/roots", dependencies=guarded)
+    def add_root(upload: api.RootUpload) -> api.Info:
+        service.add_root(bytes.fromhex(upload.root))
+        return info()
+
+    @app.post(f"{v1}/devices", status_code=201, dependencies=guarded)
+    def enrol(request: api.DeviceCreate) -> api.Enrolment:
+        return service.devices.enrol(request)
+
+    @app.get(f"{v1}/devices", dependencies=guarded)
+    def devices(group: Name | None = None, cursor: str = "", limit: Limit = 100) -> api.DevicePage:
+        return service.devices.page(group, cursor, limit)
+
+    @app.get(f"{v1}/devices/{{name}}", dependencies=guarded)
+    def device(name: Name) -> api.Device:
+        return service.devices.get(name)
+
+    @app.delete(f"{v1}/devices/{{name}}", status_code=204, dependencies=guarded)
+    def unenrol(name: Name) -> None:
+        service.devices.delete(name)
+
+    @app.put(f"{v1}/devices/{{name}}/labels", dependencies=guarded)
+    def labels(name: Name, request: api.Labels) -> api.Device:
+        return service.devices.set_labels(name, request.labels)
+
+    @app.post(f"{v1}/devices/{{name}}/claim")
+    def claim(name: Name, request: api.Claim) -> api.Claimed:
+        return service.devices.claim(name, request)
+
+    @app.get(f"{v1}/devices/{{name}}/why", dependencies=guarded)
+    def why(name: Name) -> api.Why:
+        return service.status.why(name)
+
+    @app.patch(f"{v1}/groups/{{name}}", dependencies=guarded)
+    def change_group(name: Name, request: api.GroupChange) -> api.Group:
+        return service.groups.change(name, request)
+
+    @app.get(f"{v1}/groups", dependencies=guarded)
+    def groups() -> list[api.Group]:
+        return service.groups.list()
+
+    @app.get(f"{v1}/groups/{{name}}", dependencies=guarded)
+    def group(name: Name) -> api.Group:
+        return service.groups.get(name)
+
+    @app.delete(f"{v1}/groups/{{name}}", status_code=204, dependencies=guarded)
+    def delete_group(name: Name) -> None:
+        service.groups.delete(name)
+
+    @app.post(f"{v1}/releases/reserve", dependencies=guarded)
+    def reserve(request: api.Reserve) -> api.Reservation:
+        return service.releases.reserve(request)
+
+    @app.post(f"{v1}/blobs/missing", dependencies=guarded)
+    def missing(request: api.Digests) -> api.Digests:
+        return api.Digests(digests=[digest for digest in request.digests if not context.blobs.has(digest)])
+
+    @app.put(f"{v1}/blobs/{{digest}}", status_code=204, dependencies=guarded)
+    async def put_blob(digest: api.HexDigest, request: Request) -> None:
+        await run_in_threadpool(context.blobs.put, digest, await _body(request))
+
+    @app.get(f"{v1}/blobs/{{digest}}", dependencies=guarded, response_class=Response)
+    def get_blob(digest: api.HexDigest) -> Response:
+        return Response(_blob(context.blobs, digest), media_type="application/octet-stream")
+
+    @app.post(f"{v1}/releases", status_code=201, dependencies=guarded)
+    def register(request: api.ReleaseUpload) -> api.Release:
+        return service.releases.register(bytes.fromhex(request.manifest))
+
+    @app.get(f"{v1}/releases", dependencies=guarded)
+    def releases(model: Name | None = None, cursor: Cursor = None, limit: Limit = 100) -> api.ReleasePage:
+        return service.releases.page(model, cursor, limit)
+
+    @app.get(f"{v1}/releases/{{model}}/{{version}}", dependencies=guarded)
+    def release(model: Name, version: Version) -> api.Release:
+        return service.releases.get(model, version)
+
+    @app.post(f"{v1}/releases/{{model}}/{{version}}/withdraw", dependencies=guarded)
+    def withdraw(model: Name, version: Version) -> api.Release:
+        return service.releases.withdraw(model, version)
+
+    @app.post(
+        f"{v1}/pushes", status_code=201, dependencies=guarded, response_model=api.Started | api.PushPlan,
+        responses={200: {"model": api.PushPlan}},
+    )  # fmt: skip
+    def push(request: api.PushRequest, response: Response) -> api.PushPlan | api.Started:
+        if request.dry_run:
+            response.status_code = 200
+        return service.rollouts.push(request)
+
+    @app.post(f"{v1}/rollbacks", status_code=201, dependencies=guarded)
+    def rollback(request: api.RollbackRequest) -> api.Started:
+        return service.rollouts.rollback(request)
+
+    @app.post(f"{v1}/removals", status_code=201, dependencies=guarded)
+    def remove(request: api.RemoveRequest) -> api.Started:
+        return service.rollouts.remove(request)
+
+    @app.get(f"{v1}/rollouts", dependencies=guarded)
+    def rollouts(cursor: Cursor = None, limit: Limit = 20) -> api.RolloutPage:
+        return service.rollouts.page(cursor, limit)
+
+    @app.get(f"{v1}/rollouts/{{number}}", dependencies=guarded)
+    def rollout(
+        number: Number, after: Cursor = None, wait: Annotated[float, Query(ge=0, le=60)] = 0
+    ) -> api.Rollout:
+        return service.rollouts.get(number, after, wait)
+
+    @app.post(f"{v1}/rollouts/{{number}}/{{action}}", dependencies=guarded)
+    def act(number: Number, action: Literal["pause", "resume", "stop", "back"]) -> api.Rollout:
+        return service.rollouts.act(number, action)
+
+    @app.get(f"{v1}/status", dependencies=guarded)
+    def status() -> api.Status:
+        return service.status.status()
+
+    @app.get(f"{v1}/events", dependencies=guarded)
+    def events(device: Name | None = None, after: Cursor = None, limit: Limit = 100) -> list[api.Event]:
+        return service.status.events(device, after, limit)
+
+    return app
+
+
+async def _body(request: Request) -> bytes:
+    """A raw body, bounded while it arrives."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MAX_BODY:
+            raise InputError(f"the body is larger than {MAX_BODY >> 20} MiB")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _blob(blobs: BlobStore, digest: str) -> bytes:
+    if not blobs.has(digest):
+        raise NotFoundError(f"there is no blob sha256:{digest[:8]}…")
+    return blobs.get(digest)

@@ -1,0 +1,69 @@
+"""Errors as `application/problem+json` (RFC 9457)."""
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from controller.service import ConflictError, NotFoundError
+from protocol.api import Problem
+from protocol.errors import FleetError, InputError, RefusedError, TimedOutError, UnreachableError
+
+_STATUS: list[tuple[type[FleetError], int]] = [
+    (NotFoundError, 404),
+    (ConflictError, 409),
+    (RefusedError, 403),
+    (InputError, 422),
+    (UnreachableError, 503),
+    (TimedOutError, 504),
+    (FleetError, 500),
+]
+
+
+def _answer(problem: Problem) -> JSONResponse:
+    return JSONResponse(
+        problem.model_dump(mode="json", exclude_none=True),
+        status_code=problem.status,
+        media_type="application/problem+json",
+    )
+
+
+def of_fleet_error(_: Request, error: Exception) -> JSONResponse:
+    """What a use case refused."""
+    if not isinstance(error, FleetError):
+        raise TypeError(error)
+    status = next(code for kind, code in _STATUS if isinstance(error, kind))
+    return _answer(
+        Problem(
+            status=status,
+            title=error.what,
+            detail=error.where,
+            remedy=error.remedy,
+            exit_code=error.exit_code,
+        )
+    )
+
+
+def of_validation(_: Request, error: Exception) -> JSONResponse:
+    """A request that is not what the endpoint takes."""
+    if not isinstance(error, RequestValidationError):
+        raise TypeError(error)
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return _answer(
+        Problem(status=422, title=f"the request is not valid: {first['msg']}", detail=place, exit_code=3)
+    )
+
+
+def of_http(_: Request, error: Exception) -> JSONResponse:
+    """What the framework itself refuses: unknown paths and methods."""
+    if not isinstance(error, HTTPException):
+        raise TypeError(error)
+    return _answer(Problem(status=error.status_code, title=str(error.detail), exit_code=3))
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error as a problem."""
+    app.add_exception_handler(FleetError, of_fleet_error)
+    app.add_exception_handler(RequestValidationError, of_validation)
+    app.add_exception_handler(HTTPException, of_http)

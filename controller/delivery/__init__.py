@@ -1,0 +1,6 @@
+"""The way to the devices: the embedded broker, and the connection to whichever broker there is."""
+
+from controller.delivery.broker import Broker
+from controller.delivery.link import Link
+
+__all__ = ["Broker", "Link"]

@@ -1,0 +1,115 @@
+"""The controller's connection to the broker."""
+
+import logging
+import queue
+import socket
+import threading
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+
+from protocol import topics
+from protocol.errors import InputError, UnreachableError
+
+log = logging.getLogger(__name__)
+
+LISTENED = ("reported", "presence", "telemetry", "nonce")
+
+Handler = Callable[[str, str, bytes], None]
+"""Takes (device, leaf, payload)."""
+
+
+class Link:
+    """Publishes, and hands what devices say to one thread.
+
+    Args:
+        url: `mqtt://host:port`.
+        handle: Called for each message of a device, one at a time.
+        connected: Called after each (re)connection, before any message.
+    """
+
+    def __init__(self, url: str, handle: Handler, connected: Callable[[], None]) -> None:
+        parts = urlsplit(url)
+        if parts.scheme != "mqtt" or not parts.hostname:
+            raise InputError(
+                f"{url!r} is not a broker's address", remedy="write it like mqtt://127.0.0.1:1883"
+            )
+        self.url = url
+        self._address = (parts.hostname, parts.port or 1883)
+        self._handle = handle
+        self._connected = connected
+        self._inbox: queue.SimpleQueue[tuple[str, str, bytes] | None] = queue.SimpleQueue()
+        self._worker = threading.Thread(target=self._work, name="broker-inbox", daemon=True)
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, "fleet-controller")
+        self._client.max_inflight_messages_set(200)
+        self._client.reconnect_delay_set(1, 15)
+        self._client.on_connect = self._on_connect
+        self._client.on_message = self._on_message
+        self._client.on_socket_open = _no_delay
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker answers."""
+        return self._client.is_connected()
+
+    def start(self) -> None:
+        """Connect for the first time.
+
+        Raises:
+            UnreachableError: nobody listens there.
+        """
+        try:
+            self._client.connect(*self._address, keepalive=20)
+        except OSError as error:
+            raise UnreachableError(
+                f"no broker at {self.url} ({error.strerror or error})",
+                remedy="start it, or run fleet up without --broker to use the embedded one",
+            ) from error
+        self._worker.start()
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Disconnect."""
+        self._client.disconnect()
+        self._client.loop_stop()
+        if self._worker.is_alive():
+            self._inbox.put(None)
+            self._worker.join(5)
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish a retained message with QoS 1; it is kept until the broker is back if it is away."""
+        info = self._client.publish(topic, payload, qos=1, retain=True)
+        if info.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN):
+            log.warning("cannot publish %s: %s", topic, mqtt.error_string(info.rc))
+
+    def send(self, topic: str, payload: bytes) -> None:
+        """Publish a message that is not retained."""
+        self._client.publish(topic, payload, qos=1)
+
+    def _on_connect(self, client: mqtt.Client, *_: object) -> None:
+        client.subscribe([(topics.every_device(leaf), 1) for leaf in LISTENED])
+        self._inbox.put(("", "", b""))
+
+    def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
+        parsed = topics.parse_device(message.topic)
+        if parsed is not None:
+            self._inbox.put((*parsed, bytes(message.payload)))
+
+    def _work(self) -> None:
+        while (item := self._inbox.get()) is not None:
+            device, leaf, payload = item
+            try:
+                if device:
+                    self._handle(device, leaf, payload)
+                else:
+                    self._connected()
+            except Exception:
+                # One device's message must not silence all the others.
+                log.exception("message %s of %s was not handled", leaf, device or "the broker")
+
+
+def _no_delay(_client: mqtt.Client, _data: object, sock: object) -> None:
+    if isinstance(sock, socket.socket):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,0 +1,1 @@
+"""Plans and steps of rollouts, and group queries. Pure."""

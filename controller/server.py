@@ -1,0 +1,204 @@
+"""The server process: broker, use cases and HTTP API as one foreground process tree."""
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+import uvicorn
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from controller.api import make_app
+from controller.delivery import Broker, Link
+from controller.service import Context, Service
+from controller.store import BlobStore, Store
+from protocol.errors import FleetError, InputError
+from protocol.keys import SoftwareKey
+from protocol.trust import read_root
+
+TICK = 1.0
+"""Seconds between looks at what lags."""
+
+
+@dataclass(frozen=True)
+class ServerInfo:
+    """Where a server that is ready can be reached."""
+
+    url: str
+    broker: str
+    data: Path
+
+
+def run_server(
+    data: Path,
+    *,
+    port: int = 7400,
+    mqtt_port: int = 7401,
+    broker: str | None = None,
+    host: str = "127.0.0.1",
+    on_ready: Callable[[ServerInfo], None] = lambda _: None,
+) -> None:
+    """Serve until SIGINT or SIGTERM; the embedded broker ends with it.
+
+    Args:
+        data: Folder of keys, database, blobs and the broker's storage.
+        port: Of the HTTP API.
+        mqtt_port: Of the embedded broker.
+        broker: Another broker to use instead, `mqtt://host:port`.
+        host: Address to listen on.
+        on_ready: Told when both answer.
+
+    Raises:
+        InputError: no keys in `data`, or a port is taken.
+        UnreachableError: the given broker does not answer.
+    """
+    director, roots = _keys(data)
+    token = _secret(data / "token", lambda: secrets.token_urlsafe(32))
+    exchange = _secret(data / "x25519.key", lambda: X25519PrivateKey.generate().private_bytes_raw().hex())
+    url = f"http://{host}:{port}"
+    listener = _listen(host, port)
+    store = Store(f"sqlite:///{data / 'fleet.db'}")
+    with contextlib.ExitStack() as stack:
+        stack.callback(store.close)
+        stack.callback(listener.close)
+        store.migrate()
+        if broker is None:
+            embedded = Broker(data / "broker", mqtt_port)
+            stack.callback(embedded.stop)
+            embedded.start()
+            broker = embedded.url
+        service: Service | None = None
+
+        def handle(device: str, leaf: str, payload: bytes) -> None:
+            if service is not None:
+                service.intake.handle(device, leaf, payload)
+
+        def connected() -> None:
+            if service is not None:
+                service.intake.broker_connected()
+
+        link = Link(broker, handle, connected)
+        service = Service(
+            Context(
+                store=store,
+                blobs=BlobStore(data / "blobs"),
+                publisher=link,
+                clock=lambda: int(time.time()),
+                director=director,
+                exchange_key=bytes.fromhex(exchange),
+                roots=roots,
+                keep_root=lambda number, signed: _write(data / "roots" / f"{number}.cose", signed),
+                controller_url=url,
+            )
+        )
+        stack.callback(link.stop)
+        link.start()
+        stack.enter_context(_ticking(service))
+        _announce(data, url, broker, token)
+        stack.callback((data / "controller.json").unlink, missing_ok=True)
+        on_ready(ServerInfo(url, broker, data))
+        _serve(service, token, listener)
+
+
+def _keys(data: Path) -> tuple[SoftwareKey, dict[int, bytes]]:
+    """The director's key and the signed roots."""
+    try:
+        key = SoftwareKey.from_seed(bytes.fromhex((data / "director.key").read_text().strip()))
+        roots = {int(path.stem): path.read_bytes() for path in (data / "roots").glob("*.cose")}
+    except FileNotFoundError:
+        roots = {}
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"the director's key cannot be read: {error}", where=str(data / "director.key")
+        ) from error
+    if not roots:
+        raise InputError("the controller has no keys", where=str(data), remedy="fleet keys init")
+    root = read_root(roots[max(roots)])
+    if key.public.id not in root.roles["director"].keys:
+        raise InputError(
+            f"root {root.version} does not list the director's key {key.public.id.hex()}",
+            where=str(data / "director.key"),
+            remedy="put the key there that fleet keys show lists for role director",
+        )
+    return key, roots
+
+
+def _secret(path: Path, make: Callable[[], str]) -> str:
+    """The text of a secret file, made at the first start."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_text().strip()
+    _write(path, make().encode(), mode=0o600)
+    return path.read_text().strip()
+
+
+def _write(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.rename(path)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise InputError(
+            f"port {port} is taken, the controller cannot listen",
+            where=f"{host}:{port}",
+            remedy="fleet up --port PORT, or stop the other program",
+        ) from error
+    return listener
+
+
+def _announce(data: Path, url: str, broker: str, token: str) -> None:
+    """Let this user's commands find the controller."""
+    state = {"pid": os.getpid(), "controller": url, "broker": broker}
+    _write(data / "controller.json", json.dumps(state).encode())
+    client = platformdirs.user_config_path("fleet", appauthor=False) / "client.json"
+    _write(client, json.dumps({"controller": url, "token": token}).encode(), mode=0o600)
+
+
+@contextlib.contextmanager
+def _ticking(service: Service) -> Iterator[None]:
+    """Look at what lags every `TICK` seconds."""
+    ended = threading.Event()
+
+    def work() -> None:
+        while not ended.wait(TICK):
+            with contextlib.suppress(FleetError):
+                service.intake.tick()
+
+    thread = threading.Thread(target=work, name="tick", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(10)
+
+
+def _serve(service: Service, token: str, listener: socket.socket) -> None:
+    config = uvicorn.Config(
+        make_app(service, token), log_level="warning", access_log=False, timeout_graceful_shutdown=2
+    )
+    server = uvicorn.Server(config)
+    # uvicorn raises the signal again after its shutdown; it was asked for, so it ends well.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    server.run(sockets=[listener])

@@ -1,0 +1,51 @@
+"""The controller's use cases."""
+
+from controller.service.context import ConflictError, Context, NotFoundError, Publisher
+from controller.service.devices import Devices
+from controller.service.director import Director
+from controller.service.groups import Groups
+from controller.service.intake import Intake
+from controller.service.library import Library
+from controller.service.releases import Releases
+from controller.service.rollouts import Rollouts
+from controller.service.status import Status
+from protocol.trust import Verifier
+
+__all__ = ["ConflictError", "Context", "NotFoundError", "Publisher", "Service"]
+
+
+class Service:
+    """All use cases over one context.
+
+    Attributes:
+        devices: Enrolment, labels.
+        groups: Groups and who is in them.
+        releases: Reserving, checking, withdrawing.
+        rollouts: Pushes, rollbacks, removals.
+        status: The fleet in words.
+        intake: What devices say.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        director, library = Director(context), Library(context)
+        self.groups = Groups(context, director)
+        self.devices = Devices(context, self.groups)
+        self.releases = Releases(context)
+        self.rollouts = Rollouts(context, director, library)
+        self.status = Status(context, self.rollouts)
+        self.intake = Intake(context, director, library, self.rollouts)
+
+    def add_root(self, signed: bytes) -> None:
+        """Take the root that follows the newest one, publish it, and sign every assignment anew.
+
+        Raises:
+            TrustError: it does not follow, or is not signed by both.
+        """
+        context = self.context
+        with context.lock:
+            newest = context.roots[max(context.roots)]
+            root = Verifier.enrol("controller", newest).update_root(signed).root
+            context.keep_root(root.version, signed)
+            context.roots[root.version] = signed
+            self.intake.root_changed()

@@ -1,0 +1,81 @@
+"""What every use case shares: storage, clock, keys, the way out to the broker, and one lock."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from controller.store import BlobStore, Store, tables
+from controller.store.records import add
+from protocol.documents import Root
+from protocol.errors import InputError
+from protocol.keys import Signer
+from protocol.trust import read_root
+
+
+class Publisher(Protocol):
+    """The broker, as the use cases see it."""
+
+    url: str
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker answers."""
+        ...
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish a retained message; empty bytes clear it."""
+        ...
+
+    def send(self, topic: str, payload: bytes) -> None:
+        """Publish a message that is not retained."""
+        ...
+
+
+class NotFoundError(InputError):
+    """Something by a name that the controller does not know."""
+
+
+class ConflictError(InputError):
+    """Something that exists already, or that is in the way."""
+
+
+@dataclass
+class Context:
+    """Shared by all use cases.
+
+    Attributes:
+        clock: Seconds since 1970-01-01 UTC.
+        director: Signs assignments.
+        exchange_key: X25519 private key, 32 bytes, from which report keys are derived.
+        roots: Signed roots by version.
+        lock: Held during each use case; they are short, and one machine runs them.
+        changed: Notified when a rollout or a device has changed.
+    """
+
+    store: Store
+    blobs: BlobStore
+    publisher: Publisher
+    clock: Callable[[], int]
+    director: Signer
+    exchange_key: bytes
+    roots: dict[int, bytes]
+    keep_root: Callable[[int, bytes], None]
+    """Stores a new root for the next start."""
+    controller_url: str
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def __post_init__(self) -> None:
+        """Make the condition that goes with the lock."""
+        self.changed = threading.Condition(self.lock)
+
+    @property
+    def root(self) -> Root:
+        """The newest root."""
+        return read_root(self.roots[max(self.roots)])
+
+    def event(self, tx: Connection, device: str | None, kind: str, text: str) -> None:
+        """Remember that something happened."""
+        add(tx, tables.events, at=self.clock(), device=device, kind=kind, text=text)

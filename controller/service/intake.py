@@ -1,0 +1,162 @@
+"""What devices say: reports, telemetry, presence, nonces. A broker cannot forge any of what counts."""
+
+from sqlalchemy import Connection, RowMapping
+
+from controller.service.context import Context
+from controller.service.devices import report_of
+from controller.service.director import Director
+from controller.service.library import Library
+from controller.service.rollouts import Rollouts
+from controller.store import tables as t
+from controller.store.records import change, many, one
+from protocol import cose, topics
+from protocol.documents import MAX_REPORT, NonceAnswer, Report, Telemetry
+from protocol.enrolment import report_key
+from protocol.errors import FleetError, RefusedError
+from protocol.trust import NONCE, REPORT, TELEMETRY
+
+
+class Intake:
+    """Takes messages of devices, one at a time."""
+
+    def __init__(self, context: Context, director: Director, library: Library, rollouts: Rollouts) -> None:
+        self._context = context
+        self._director = director
+        self._library = library
+        self._rollouts = rollouts
+
+    def handle(self, device: str, leaf: str, payload: bytes) -> None:
+        """Take one message; what is forged, replayed or malformed leaves an event and nothing else."""
+        context = self._context
+        with context.lock:
+            try:
+                with context.store.transaction() as tx:
+                    row = one(tx, t.devices, name=device)
+                    if row is None or row["public_key"] is None or not payload:
+                        return
+                    take = {"reported": self._report, "telemetry": self._telemetry,
+                            "presence": self._presence, "nonce": self._nonce}[leaf]  # fmt: skip
+                    take(tx, row, payload)
+            except FleetError as error:
+                with context.store.transaction() as tx:
+                    context.event(tx, device, "refused", f"dropped a {leaf} message: {error.what}")
+            context.changed.notify_all()
+
+    def broker_connected(self) -> None:
+        """A broker that restarted may have lost everything: give it all again."""
+        context = self._context
+        with context.lock, context.store.transaction() as tx:
+            self._library.restore(tx)
+
+    def root_changed(self) -> None:
+        """Publish the roots, and assignments that ask for the newest."""
+        with self._context.store.transaction() as tx:
+            self._library.publish_roots()
+            for row in many(tx, t.devices):
+                if row["assignment"] is not None:
+                    self._director.sign(tx, row["name"], row["generation"])
+
+    def _key(self, row: RowMapping) -> bytes:
+        return report_key(self._context.exchange_key, row["public_key"], row["name"])
+
+    def _report(self, tx: Connection, row: RowMapping, payload: bytes) -> None:
+        body = cose.open_mac0(REPORT, payload, self._key(row), max_payload=MAX_REPORT)
+        report = Report.decode(body)
+        if report.device != row["name"]:
+            raise RefusedError(f"report is by {report.device}")
+        if (report.boot, report.sequence) <= (row["boot"], row["sequence"]):
+            if body != row["report"]:
+                raise RefusedError("report is older than the newest one")
+            return
+        before = report_of(row)
+        change(
+            tx, t.devices, {"name": row["name"]}, report=body, boot=report.boot, sequence=report.sequence,
+            last_seen=self._context.clock(),
+        )  # fmt: skip
+        self._tell(tx, row["name"], before, report)
+        for digest in report.missing:
+            self._library.publish_again(tx, digest.hex())
+        if report.generation > row["generation"]:
+            # Somebody else signed with our key, or our database is older than the fleet: go past it.
+            self._context.event(
+                tx, row["name"], "generation",
+                f"reports generation {report.generation}, beyond our {row['generation']}: signing anew above it",
+            )  # fmt: skip
+            self._director.sign(tx, row["name"], report.generation + 1)
+        self._rollouts.touch(tx, row["name"])
+
+    def _tell(self, tx: Connection, device: str, before: Report | None, now: Report) -> None:
+        """Write what changed between two reports down, in words."""
+        event = self._context.event
+        if before is None or before.generation != now.generation:
+            event(tx, device, "generation", f"generation {now.generation} arrived, signatures good")
+        if now.fault and (before is None or before.fault != now.fault):
+            event(tx, device, now.fault.code, now.fault.text)
+        if now.stale and not (before and before.stale):
+            event(tx, device, "stale", "its assignment has expired; it goes on serving and installs nothing")
+        for model, told in now.models.items():
+            old = before.models.get(model) if before else None
+            if told.fault and (old is None or old.fault != told.fault):
+                event(tx, device, told.fault.code, f"{model}: {told.fault.text}")
+            if old is not None and (old.state, old.wanted) == (told.state, told.wanted):
+                continue
+            if told.state == "verifying":
+                reused = f", {told.reused:,} B were there" if told.reused else ""
+                event(tx, device, "fetched", f"{model}: fetched {told.received:,} of {told.size:,} B{reused}")
+            elif told.state == "observing":
+                golden = f"golden {told.golden[0]}/{told.golden[1]}, " if told.golden else ""
+                event(tx, device, "switched", f"{model}: {golden}switched, observing")
+            elif told.state == "confirmed" and told.running:
+                event(tx, device, "confirmed", f"{model} {told.running.version} confirmed")
+            elif told.state == "failed":
+                stays = f"runs {told.running.version}" if told.running else "runs nothing of it"
+                event(tx, device, "gave-up", f"{model}: gave the release up, {stays}")
+
+    def _telemetry(self, tx: Connection, row: RowMapping, payload: bytes) -> None:
+        body = cose.open_mac0(TELEMETRY, payload, self._key(row), max_payload=MAX_REPORT)
+        telemetry = Telemetry.decode(body)
+        if telemetry.device != row["name"]:
+            raise RefusedError(f"telemetry is by {telemetry.device}")
+        if (telemetry.boot, telemetry.sequence) <= (row["telemetry_boot"], row["telemetry_sequence"]):
+            return
+        change(
+            tx, t.devices, {"name": row["name"]}, telemetry=body, telemetry_boot=telemetry.boot,
+            telemetry_sequence=telemetry.sequence, last_seen=self._context.clock(),
+        )  # fmt: skip
+
+    def _presence(self, tx: Connection, row: RowMapping, payload: bytes) -> None:
+        online = payload == b"online"
+        if online == row["online"]:
+            return
+        change(tx, t.devices, {"name": row["name"]}, online=online, last_seen=self._context.clock())
+        self._context.event(tx, row["name"], "presence", "online" if online else "offline")
+        if online:
+            self._director.publish_again(tx, row["name"])
+        self._rollouts.touch(tx, row["name"])
+
+    def _nonce(self, tx: Connection, row: RowMapping, payload: bytes) -> None:
+        if not 16 <= len(payload) <= 32:
+            raise RefusedError(f"nonce of {len(payload)} bytes; 16 to 32 are expected")
+        context = self._context
+        answer = NonceAnswer(
+            device=row["name"], nonce=payload, now=context.clock(), generation=row["generation"],
+            min_root=context.root.version,
+        )  # fmt: skip
+        signed = cose.sign1(NONCE, answer.encode(), context.director)
+        context.publisher.send(topics.device(row["name"], "time"), signed)
+
+    def tick(self) -> None:
+        """Now and then: remind devices that lag, renew assignments, advance rollouts."""
+        context = self._context
+        with context.lock:
+            with context.store.transaction() as tx:
+                self._director.renew(tx)
+                self._remind(tx)
+            self._rollouts.step_all()
+
+    def _remind(self, tx: Connection) -> None:
+        for row in many(tx, t.devices, online=True):
+            report = report_of(row)
+            lags = report is None or report.generation < row["generation"]
+            if lags and row["assignment"] is not None and self._context.clock() - row["issued"] >= 5:
+                self._director.publish_again(tx, row["name"])

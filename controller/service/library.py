@@ -1,0 +1,80 @@
+"""What the broker keeps for devices: roots, manifests, chunks. Each is published once."""
+
+from sqlalchemy import Connection
+
+from controller.service.context import Context
+from controller.service.releases import blobs_of
+from controller.store import tables as t
+from controller.store.records import add, many, one, remove, wanted
+from protocol import topics
+
+
+class Library:
+    """Publishes what releases in use need, and clears what none needs."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def publish_roots(self) -> None:
+        """All roots; there are few, and publishing one again changes nothing."""
+        for version, signed in self._context.roots.items():
+            self._context.publisher.publish(topics.root(version), signed)
+
+    def missing(self, tx: Connection, manifest: str) -> dict[str, int]:
+        """Digest to size of what a release needs and the broker was not given yet."""
+        row = one(tx, t.releases, manifest=manifest)
+        if row is None:
+            return {}
+        kept = {item["digest"] for item in many(tx, t.retained)}
+        need = {digest.hex() for digest in blobs_of(self._context, row)} - kept
+        return {digest: len(self._context.blobs.get(digest)) for digest in sorted(need)}
+
+    def publish(self, tx: Connection, manifest: str) -> None:
+        """Everything a release needs that was not published yet."""
+        row = one(tx, t.releases, manifest=manifest)
+        if row is None:
+            return
+        for digest in self.missing(tx, manifest):
+            self._give(digest)
+            add(tx, t.retained, digest=digest, kind="chunk")
+        self._context.publisher.publish(topics.manifest(bytes.fromhex(manifest)), row["signed"])
+        if one(tx, t.retained, digest=manifest) is None:
+            add(tx, t.retained, digest=manifest, kind="manifest")
+
+    def publish_again(self, tx: Connection, digest: str) -> bool:
+        """What a device misses, if it is something we gave to the broker."""
+        row = one(tx, t.retained, digest=digest)
+        if row is None:
+            return False
+        if row["kind"] == "chunk":
+            self._give(digest)
+        else:
+            release = one(tx, t.releases, manifest=digest)
+            if release is not None:
+                self._context.publisher.publish(topics.manifest(bytes.fromhex(digest)), release["signed"])
+        return True
+
+    def restore(self, tx: Connection) -> None:
+        """Give a broker that lost its storage everything again."""
+        self.publish_roots()
+        for row in many(tx, t.retained):
+            self.publish_again(tx, row["digest"])
+
+    def clear_unused(self, tx: Connection) -> None:
+        """Take off the broker what no wanted or assigned release needs any more."""
+        used = {row["manifest"] for row in many(tx, t.targets)}
+        used |= {push["manifest"] for push in wanted(tx) if push["manifest"]}
+        keep = set(used)
+        for manifest in used:
+            row = one(tx, t.releases, manifest=manifest)
+            if row is not None:
+                keep |= {digest.hex() for digest in blobs_of(self._context, row)}
+        for row in many(tx, t.retained):
+            if row["digest"] not in keep:
+                digest = bytes.fromhex(row["digest"])
+                topic = topics.chunk(digest) if row["kind"] == "chunk" else topics.manifest(digest)
+                self._context.publisher.publish(topic, b"")
+                remove(tx, t.retained, digest=row["digest"])
+
+    def _give(self, digest: str) -> None:
+        self._context.publisher.publish(topics.chunk(bytes.fromhex(digest)), self._context.blobs.get(digest))

@@ -1,0 +1,260 @@
+"""Releases: reserving numbers, checking what is uploaded, withdrawing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping
+
+from controller.service.context import Context, NotFoundError
+from controller.store import tables as t
+from controller.store.records import add, change, highest_sequence, highest_withdrawn, many, one
+from protocol import api, cbor, chunks, cose
+from protocol.documents import MAX_MANIFEST, Manifest, Target
+from protocol.errors import InputError, RefusedError
+from protocol.keys import PublicKey
+from protocol.module import ModuleMeta, check
+from protocol.trust import MANIFEST, check_module
+
+
+def find(tx: Connection, model: str, version: str) -> RowMapping:
+    """The row of a release.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    row = one(tx, t.releases, model=model, version=version)
+    if row is None:
+        known = ", ".join(item["version"] for item in many(tx, t.releases, model=model)) or "none"
+        raise NotFoundError(
+            f"there is no release {model} {version}",
+            where=f"releases of {model} are: {known}",
+            remedy=f"fleet push {model} --group GROUP builds and releases it",
+        )
+    return row
+
+
+def manifest_of(row: RowMapping) -> Manifest:
+    """The manifest of a stored release."""
+    return Manifest.decode(cose.parse(row["signed"], max_payload=MAX_MANIFEST).payload)
+
+
+class Releases:
+    """`fleet release`, and the controller's half of a push."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def reserve(self, request: api.Reserve) -> api.Reservation:
+        """A sequence number for a version, before it is signed.
+
+        Raises:
+            RefusedError: the version is taken by other bytes.
+        """
+        with self._context.lock, self._context.store.transaction() as tx:
+            floor = highest_withdrawn(tx, request.model) + 1
+            row = one(tx, t.reservations, model=request.model, version=request.version)
+            released = one(tx, t.releases, model=request.model, version=request.version)
+            if row is not None and row["content"] != request.content:
+                if released is not None:
+                    raise RefusedError(
+                        f"{request.model} {request.version} exists with other content",
+                        where=f"content sha256:{row['content'][:8]}…",
+                        remedy="raise the version in model.toml",
+                    )
+                change(
+                    tx, t.reservations, {"model": request.model, "version": request.version},
+                    content=request.content,
+                )  # fmt: skip
+            sequence = row["sequence"] if row is not None else highest_sequence(tx, request.model) + 1
+            if row is None:
+                add(
+                    tx, t.reservations, model=request.model, version=request.version,
+                    content=request.content, sequence=sequence,
+                )  # fmt: skip
+            return api.Reservation(
+                sequence=sequence,
+                floor=min(floor, sequence),
+                released=released["manifest"] if released is not None else None,
+            )
+
+    def register(self, signed: bytes) -> api.Release:
+        """Make a release of a signed manifest, after checking all of it.
+
+        Raises:
+            RefusedError: not signed by who may release, or something uploaded is not what it says.
+            InputError: a blob is missing, or the numbers were not reserved.
+        """
+        context = self._context
+        document = cose.parse(signed, max_payload=MAX_MANIFEST)
+        manifest = Manifest.decode(document.payload)
+        digest = chunks.sha256(document.payload).hex()
+        signers = self._signers(document)
+        with context.lock, context.store.transaction() as tx:
+            existing = one(tx, t.releases, manifest=digest)
+            if existing is not None:
+                return self.describe(tx, existing)
+            row = one(tx, t.reservations, model=manifest.model, version=manifest.version)
+            if row is None or row["sequence"] != manifest.sequence:
+                raise RefusedError(
+                    f"{manifest.model} {manifest.version} was not reserved with sequence {manifest.sequence}"
+                )
+            if one(tx, t.releases, model=manifest.model, version=manifest.version) is not None:
+                raise RefusedError(
+                    f"{manifest.model} {manifest.version} is released already, with other bytes",
+                    remedy="raise the version in model.toml",
+                )
+            details = self._examine(manifest) | {"signers": signers}
+            add(
+                tx, t.releases, manifest=digest, model=manifest.model, version=manifest.version,
+                sequence=manifest.sequence, signed=signed, created=context.clock(), details=details,
+            )  # fmt: skip
+            return self.describe(tx, find(tx, manifest.model, manifest.version))
+
+    def _signers(self, document: cose.Signed) -> list[str]:
+        root = self._context.root
+        role = root.roles["release"]
+        keys = {kid: PublicKey.from_cose(root.keys[kid]) for kid in role.keys}
+        good = document.signers(MANIFEST, keys)
+        if len(good) < role.threshold:
+            claimed = ", ".join(sorted(signature.kid.hex() for signature in document.signatures))
+            raise RefusedError(
+                f"manifest is signed by key {claimed}, which root {root.version} does not list for role release"
+                if not good
+                else f"manifest has {len(good)} of {role.threshold} release signatures",
+                remedy="sign with the key that fleet keys show lists for role release",
+            )
+        return sorted(kid.hex() for kid in good)
+
+    def _examine(self, manifest: Manifest) -> dict[str, Any]:
+        """Put every module together, check it, and remember what it says about itself."""
+        modules, metas = [], []
+        for name, target in manifest.targets.items():
+            meta, info = self._module(name, target)
+            if (meta.name, meta.version, meta.target) != (manifest.model, manifest.version, name):
+                raise RefusedError(
+                    f"module for {name} says it is {meta.name} {meta.version} for {meta.target}"
+                )
+            modules.append(info.model_dump(mode="json"))
+            metas.append(meta)
+        if not metas:
+            raise InputError(f"{manifest.model} {manifest.version} has no module")
+        first = metas[0]
+        for meta in metas[1:]:
+            if (meta.inputs, meta.outputs) != (first.inputs, first.outputs):
+                raise RefusedError("modules of one release have different inputs or outputs")
+        provenance = cbor.decode(self._blob(manifest.provenance))
+        return {
+            "modules": modules,
+            "inputs": [tensor.model_dump(mode="json") for tensor in first.inputs],
+            "outputs": [tensor.model_dump(mode="json") for tensor in first.outputs],
+            "provenance": {str(key): str(value) for key, value in provenance.items()},
+        }
+
+    def _module(self, name: str, target: Target) -> tuple[ModuleMeta, api.ModuleInfo]:
+        index = chunks.read_index(target.index, self._blob, name, target.size)
+        pieces = [self._blob(chunk.digest) for chunk in index.chunks]
+        for chunk, piece in zip(index.chunks, pieces, strict=True):
+            if len(piece) != chunk.length:
+                raise RefusedError(f"chunk sha256:{chunk.digest.hex()[:8]}… is not as long as the index says")
+        for case in index.golden:
+            for chunk in case.inputs or ():
+                self._blob(chunk.digest)
+        wasm = b"".join(pieces)
+        check_module(wasm, target)
+        meta = check(wasm)
+        if meta.memory != target.memory:
+            raise RefusedError(
+                f"module for {name} needs {meta.memory} B of memory, the manifest says {target.memory}"
+            )
+        info = api.ModuleInfo(
+            target=name,
+            size=target.size,
+            sha256=target.sha256.hex(),
+            memory=target.memory,
+            chunks=len(pieces),
+            arena=meta.arena.size,
+            macs=sum(layer.macs for layer in meta.layers),
+        )
+        return meta, info
+
+    def _blob(self, digest: bytes) -> bytes:
+        if not self._context.blobs.has(digest.hex()):
+            raise InputError(f"blob sha256:{digest.hex()[:8]}… was not uploaded", remedy="push again")
+        return self._context.blobs.get(digest.hex())
+
+    def page(self, model: str | None, cursor: int | None, limit: int) -> api.ReleasePage:
+        """Releases, newest first; `cursor` is how many to leave out."""
+        with self._context.lock, self._context.store.transaction() as tx:
+            rows = sorted(
+                (row for row in many(tx, t.releases) if model is None or row["model"] == model),
+                key=lambda row: (-row["created"], row["model"], -row["sequence"]),
+            )
+            start = cursor or 0
+            items = [self.describe(tx, row) for row in rows[start : start + limit]]
+        more = start + limit < len(rows)
+        return api.ReleasePage(items=items, next=str(start + limit) if more else None)
+
+    def get(self, model: str, version: str) -> api.Release:
+        """One release."""
+        with self._context.lock, self._context.store.transaction() as tx:
+            return self.describe(tx, find(tx, model, version))
+
+    def withdraw(self, model: str, version: str) -> api.Release:
+        """Never push it again; the next release's floor keeps it off devices for good."""
+        context = self._context
+        with context.lock, context.store.transaction() as tx:
+            find(tx, model, version)
+            change(tx, t.releases, {"model": model, "version": version}, withdrawn=True)
+            context.event(tx, None, "withdrawn", f"{model} {version} was withdrawn")
+            return self.describe(tx, find(tx, model, version))
+
+    def describe(self, tx: Connection, row: RowMapping) -> api.Release:
+        """A release as a resource."""
+        manifest, details = manifest_of(row), row["details"]
+        return api.Release(
+            model=row["model"],
+            version=row["version"],
+            manifest=row["manifest"],
+            sequence=row["sequence"],
+            floor=manifest.floor,
+            classes=list(manifest.classes),
+            created=row["created"],
+            withdrawn=row["withdrawn"],
+            signers=details["signers"],
+            modules=details["modules"],
+            inputs=details["inputs"],
+            outputs=details["outputs"],
+            provenance=details["provenance"],
+            devices=_running(tx, row),
+        )
+
+
+def _running(tx: Connection, release: RowMapping) -> int:
+    """How many devices say they run a release."""
+    from controller.service.devices import report_of  # noqa: PLC0415
+
+    count = 0
+    for row in many(tx, t.devices):
+        report = report_of(row)
+        told = report.models.get(release["model"]) if report else None
+        count += bool(told and told.running and told.running.manifest.hex() == release["manifest"])
+    return count
+
+
+def blobs_of(context: Context, row: RowMapping) -> Sequence[bytes]:
+    """Digests of all that the broker must hold for a release: pages, chunks, golden inputs."""
+    manifest = manifest_of(row)
+    digests: dict[bytes, None] = {}
+
+    def fetch(digest: bytes) -> bytes:
+        digests[digest] = None
+        return context.blobs.get(digest.hex())
+
+    for name, target in manifest.targets.items():
+        index = chunks.read_index(target.index, fetch, name, target.size)
+        for chunk in index.chunks:
+            digests[chunk.digest] = None
+        for case in index.golden:
+            for chunk in case.inputs or ():
+                digests[chunk.digest] = None
+    return list(digests)

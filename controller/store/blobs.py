@@ -1,0 +1,70 @@
+"""Blobs, each a file named by the SHA-256 of its bytes."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from protocol.errors import FleetError, RefusedError
+
+
+class BlobStore:
+    """A folder of content-addressed files.
+
+    Writes are atomic: a name either is absent or holds exactly the bytes it promises.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def _path(self, digest: str) -> Path:
+        return self._folder / digest[:2] / digest
+
+    def has(self, digest: str) -> bool:
+        """Whether the blob is here."""
+        return self._path(digest).is_file()
+
+    def put(self, digest: str, data: bytes) -> None:
+        """Keep `data` under `digest`.
+
+        Raises:
+            RefusedError: the digest is not that of the data.
+            FleetError: the disk refuses.
+        """
+        actual = hashlib.sha256(data).hexdigest()
+        if actual != digest:
+            raise RefusedError(f"blob has SHA-256 {actual[:8]}…, not the {digest[:8]}… it was sent as")
+        path = self._path(digest)
+        if path.is_file():
+            return
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(file.name).rename(path)
+        except OSError as error:
+            raise FleetError(
+                f"cannot store a blob of {len(data)} bytes: {error.strerror}",
+                where=str(path),
+                remedy="free some space where the controller's data is",
+            ) from error
+
+    def get(self, digest: str) -> bytes:
+        """The bytes of a blob, verified.
+
+        Raises:
+            FleetError: it is not here, or the file was damaged.
+        """
+        try:
+            data = self._path(digest).read_bytes()
+        except FileNotFoundError:
+            raise FleetError(f"blob sha256:{digest[:8]}… is not on this controller") from None
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise FleetError(
+                f"blob sha256:{digest[:8]}… was damaged on the controller's disk",
+                where=str(self._path(digest)),
+                remedy="delete the file and push the release again",
+            )
+        return data
