@@ -2,8 +2,8 @@
 
 from controller.compiler.errors import ToolchainError
 from protocol.module import META_SECTION, sections
+from protocol.wasm import DATA, ELEMENT, GLOBAL, TABLE
 
-_GLOBAL, _DATA = 6, 11
 _INITIAL_LAYER = b"\x7f\x01\x41\x00\x0b"
 """An i32 global, mutable, initially 0."""
 
@@ -24,13 +24,17 @@ def _section(kind: int, contents: bytes) -> bytes:
 def finish(wasm: bytes) -> bytes:
     """The file without custom sections but `name`, and with `fleet_layer` starting at -1 (C cannot say so)."""
     result, name = bytearray(wasm[:8]), b""
+    has_elements = any(section.id == ELEMENT for section in sections(wasm))
     for section in sections(wasm):
         if section.id == 0:
             if section.name == "name":
                 name = _section(0, _leb(4) + b"name" + wasm[section.start : section.end])
             continue
+        # The linker always writes a table; without elements nothing can be called through it.
+        if section.id == TABLE and not has_elements:
+            continue
         contents = wasm[section.start : section.end]
-        if section.id == _GLOBAL:
+        if section.id == GLOBAL:
             if contents.count(_INITIAL_LAYER) != 1 or not contents.endswith(_INITIAL_LAYER):
                 raise ToolchainError("the linker wrote other globals than expected", remedy="report this")
             contents = contents[: -len(_INITIAL_LAYER)] + b"\x7f\x01\x41\x7f\x0b"
@@ -47,7 +51,7 @@ def append_meta(wasm: bytes, meta: bytes) -> bytes:
 def find_block(wasm: bytes, block: bytes) -> int:
     """Offset in the file of the constants."""
     for section in sections(wasm):
-        if section.id == _DATA:
+        if section.id == DATA:
             place = wasm.find(block, section.start, section.end)
             if place >= 0:
                 return place

@@ -7,7 +7,7 @@ import numpy as np
 
 from controller.compiler.errors import CalibrationError
 from controller.compiler.ir import FLOAT, Array, Graph, Node, Quant
-from controller.compiler.ir.operators import OPERATORS
+from controller.compiler.ir.operators import OPERATORS, VIEWS
 from controller.compiler.quantize.functions import unary_function
 from controller.compiler.quantize.histogram import Histogram
 from controller.compiler.quantize.ranges import METHODS, Range, to_quant
@@ -43,6 +43,7 @@ def choose(graph: Graph, histograms: Mapping[str, Histogram], method: str, keep_
         CalibrationError: A float input or output of the graph has no range.
     """
     ranges = {name: METHODS[method](h) for name, h in histograms.items() if not h.nonfinite}
+    _spread_ranges(graph, ranges)
     chooser = _Chooser(graph, ranges, keep_float)
     for name in graph.inputs:
         if graph.tensors[name].dtype == FLOAT:
@@ -52,6 +53,15 @@ def choose(graph: Graph, histograms: Mapping[str, Histogram], method: str, keep_
             chooser.decide(node)
     chooser.scale_float_results()
     return chooser.plan
+
+
+def _spread_ranges(graph: Graph, ranges: dict[str, Range]) -> None:
+    """A tensor that a pass made has no histogram, but the same values as what a view makes of it."""
+    for node in reversed(graph.nodes):
+        if node.op in VIEWS or node.op == "Transpose":
+            source = node.inputs[0]
+            if node.output in ranges and source not in ranges and not graph.tensors[source].is_constant:
+                ranges[source] = ranges[node.output]
 
 
 class _Stays(Exception):  # noqa: N818 - not an error: a node stays float32
