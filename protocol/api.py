@@ -204,6 +204,8 @@ class Release(Resource):
     model: Name
     version: Version
     manifest: HexDigest
+    signed: Hex
+    """The signed manifest, as devices receive it."""
     sequence: int
     floor: int
     classes: list[str]
