@@ -1,5 +1,6 @@
 """`fleet inspect`."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -49,6 +50,7 @@ def _read(file: Path) -> bytes:
 def render(meta: ModuleMeta, size: int, code: int, width: int) -> Text:
     """The whole page."""
     base = meta.arena.offset
+    digits = max((len(str(layer.offset - base + layer.size)) for layer in meta.layers), default=1)
     rows: list[list[Cell]] = [
         [
             str(index),
@@ -57,7 +59,7 @@ def render(meta: ModuleMeta, size: int, code: int, width: int) -> Text:
             "x".join(map(str, layer.shape)) or "scalar",
             text.count(layer.macs) if layer.macs else "-",
             text.size(layer.weight_bytes) if layer.weight_bytes else "-",
-            f"{layer.offset - base:>6}-{layer.offset - base + layer.size:>6}",
+            f"{layer.offset - base:>{digits}}-{layer.offset - base + layer.size:>{digits}}",
         ]
         for index, layer in enumerate(meta.layers)
     ]
@@ -77,8 +79,13 @@ def render(meta: ModuleMeta, size: int, code: int, width: int) -> Text:
         f" · weights {text.size(sum(layer.weight_bytes for layer in meta.layers))}"
         f" · code {text.size(code)} · {text.macs(sum(layer.macs for layer in meta.layers))}"
     )
-    origin = [[name, value] for name, value in sorted(meta.provenance.items())]
     parts = [Text(head), *map(Text, ends), table(columns, rows, width, indent=2), Text(sums)]
-    if origin:
-        parts.append(table([Column(""), Column("", wraps=True)], origin, width, indent=2))
+    if meta.provenance:
+        origin = " · ".join(f"{name} {_brief(value)}" for name, value in sorted(meta.provenance.items()))
+        parts.append(table([Column(""), Column("", wraps=True)], [["built from", origin]], width))
     return Text("\n").join(parts)
+
+
+def _brief(value: str) -> str:
+    """A digest by its beginning; `--json` has all of it."""
+    return text.short(value) if re.fullmatch("[0-9a-f]{64}", value) else value

@@ -6,6 +6,7 @@ import typer
 
 from controller.cli.keys import controller_data
 from controller.cli.options import Data
+from controller.cli.terminal import note
 
 
 def up(
@@ -25,6 +26,9 @@ def up(
 
     Writes client.json, with which the commands of the same user find it.
     """
-    from controller.server import run_server  # noqa: PLC0415 - the server's packages are for this command only
+    from controller.server import ServerInfo, run_server  # noqa: PLC0415 - the server's packages are for this command only
 
-    run_server(controller_data(data), port=port, mqtt_port=mqtt_port, broker=broker)
+    def ready(server: ServerInfo) -> None:
+        note(f"controller {server.url}, broker {server.broker}, data in {server.data}. Ctrl-C stops it.")
+
+    run_server(controller_data(data), port=port, mqtt_port=mqtt_port, broker=broker, on_ready=ready)

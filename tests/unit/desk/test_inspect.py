@@ -19,9 +19,9 @@ def test_the_page(fleet, file):
     assert lines[1] == "  in   image int8[1,4] scale 0.5 zero 3"
     assert lines[2] == "  out  class int8[1,4] scale 0.5 zero 3"
     assert lines[3].split() == ["#", "LAYER", "OP", "OUTPUT", "MACS", "WEIGHTS", "ARENA"]
-    assert lines[4].split() == ["0", "/add", "Add", "4", "1x4", "4", "48.8", "KiB", "16-", "20"]
+    assert lines[4].split() == ["0", "/add", "Add", "4", "1x4", "4", "48.8", "KiB", "16-20"]
     assert lines[5].startswith("arena 32 B (bound 20 B) · memory 2 x 64 KiB · weights 48.8 KiB · code ")
-    assert lines[6].split() == ["onnx", "77ab"]
+    assert lines[6].split() == ["built", "from", "onnx", "77ab"]
 
 
 def test_json(fleet, file):
