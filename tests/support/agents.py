@@ -29,7 +29,8 @@ class Agent:
         """Start it; unless told otherwise wait until it answers."""
         command = [
             sys.executable, "-c", "from device_agent.entry import main; main()", "run",
-            "--data", str(self.data), "--http", f"127.0.0.1:{self.port}", "--telemetry", "0.5", *self._arguments,
+            "--data", str(self.data), "--http", f"127.0.0.1:{self.port}", "--telemetry", "0.5",
+            *self._arguments,
         ]  # fmt: skip
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
