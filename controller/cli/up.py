@@ -26,9 +26,13 @@ def up(
 
     Writes client.json, with which the commands of the same user find it.
     """
-    from controller.server import ServerInfo, run_server  # noqa: PLC0415 - the server's packages are for this command only
+    # The server's packages are for this command only.
+    from controller.server import ServerInfo, run_server  # noqa: PLC0415
 
     def ready(server: ServerInfo) -> None:
-        note(f"controller {server.url}, broker {server.broker}, data in {server.data}. Ctrl-C stops it.")
+        whose = "" if broker else " (embedded)"
+        note(f"controller {server.url}, broker {server.broker}{whose}, data in {server.data}")
+        note("ready; Ctrl-C stops it")
 
+    note("starting the controller" + ("" if broker else " and its broker"))
     run_server(controller_data(data), port=port, mqtt_port=mqtt_port, broker=broker, on_ready=ready)
