@@ -215,6 +215,7 @@ class Releases:
             model=row["model"],
             version=row["version"],
             manifest=row["manifest"],
+            signed=row["signed"].hex(),
             sequence=row["sequence"],
             floor=manifest.floor,
             classes=list(manifest.classes),
