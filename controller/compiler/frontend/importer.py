@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx
 
-from controller.compiler.errors import BrokenModelError, UnsupportedError
+from controller.compiler.errors import BrokenModelError, IllegalGraphError, UnsupportedError
 from controller.compiler.frontend.context import DOCS, Context
 from controller.compiler.frontend.fold import Type, evaluate, infer, is_foldable
 from controller.compiler.frontend.operators import IMPORTERS
@@ -29,11 +29,18 @@ def import_model(source: Source, shapes: Mapping[str, Sequence[int]], name: str)
         UnsupportedError: A node has no kernel.
         BrokenModelError: The model contradicts itself, or a weight is not finite.
     """
-    walk = _Walk(source, shapes, name)
-    for node in _named(source.model.graph.node):
-        walk.step(node)
-    graph = walk.finish()
-    verify(graph, "frontend")
+    # Overflow in a constant shows as a weight that is not finite.
+    with np.errstate(all="ignore"):
+        walk = _Walk(source, shapes, name)
+        for node in _named(source.model.graph.node):
+            walk.step(node)
+        graph = walk.finish()
+    try:
+        verify(graph, "frontend")
+    except IllegalGraphError as error:
+        raise BrokenModelError(
+            f"the model contradicts itself: {error.what}", where=source.where, remedy="export the model again"
+        ) from error
     return graph
 
 
@@ -76,7 +83,7 @@ class _Walk:
     def _array(self, proto: onnx.TensorProto) -> Array:
         try:
             return onnx.numpy_helper.to_array(proto)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             raise BrokenModelError(
                 f"tensor {proto.name} cannot be read: {error}",
                 where=self._source.where,

@@ -64,6 +64,7 @@ def read(path: Path) -> Source:
         raise BrokenModelError(
             f"{path.name} holds no graph", where=str(path), remedy="give a model exported as .onnx"
         )
+    _readable_names(path, model)
     opset = _opset(path, model)
     digest = sha256(data)
     for external in _load_external(path, model):
@@ -77,6 +78,21 @@ def read(path: Path) -> Source:
             f"{path.name} is not a valid ONNX model: {reason}", where=str(path), remedy="export it again"
         ) from error
     return Source(path, model, opset, digest.hexdigest())
+
+
+def _readable_names(path: Path, model: onnx.ModelProto) -> None:
+    """Protobuf hands out names that are not UTF-8 as bytes; nothing after this expects them."""
+    names: list[object] = [entry.domain for entry in model.opset_import]
+    for node in model.graph.node:
+        names += [node.name, node.op_type, node.domain, *node.input, *node.output, *(a.name for a in node.attribute)]
+    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        names.append(value.name)
+    for value in (*model.graph.input, *model.graph.output):
+        names += [dim.dim_param for dim in value.type.tensor_type.shape.dim]
+    if not all(isinstance(name, str) for name in names):
+        raise BrokenModelError(
+            f"{path.name} is damaged: a name in it is not text", where=str(path), remedy="export it again"
+        )
 
 
 def _opset(path: Path, model: onnx.ModelProto) -> int:

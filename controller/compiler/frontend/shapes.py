@@ -10,6 +10,9 @@ from controller.compiler.frontend.reader import Source
 from controller.compiler.ir import Shape
 
 
+_TYPES = frozenset(onnx.helper.get_all_tensor_dtypes()) - {onnx.TensorProto.STRING}
+
+
 def graph_inputs(source: Source) -> list[onnx.ValueInfoProto]:
     """What a caller gives; before IR version 4 initializers were listed among the inputs too."""
     initializers = {tensor.name for tensor in source.model.graph.initializer}
@@ -42,9 +45,9 @@ def input_types(
     types = {}
     for value in inputs:
         tensor = value.type.tensor_type
-        if value.type.WhichOneof("value") != "tensor_type" or not tensor.elem_type:
+        if value.type.WhichOneof("value") != "tensor_type" or tensor.elem_type not in _TYPES:
             raise BrokenModelError(
-                f"input {value.name} is not a tensor", where=source.where, remedy="export it again"
+                f"input {value.name} is not a tensor of numbers", where=source.where, remedy="export it again"
             )
         types[value.name] = (
             onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type),

@@ -48,7 +48,21 @@ def average_pool(ctx: Context) -> None:
     """AveragePool."""
     include = int(ctx.attrs.get("count_include_pad", 0))
     geometry = _geometry(ctx, list(ctx.attrs["kernel_shape"]))
+    for axis, size in enumerate(ctx.tensor(0).shape[2:]):
+        _refuse_empty_windows(ctx, geometry, axis, size, padded=bool(include))
     ctx.emit("AveragePool", [ctx.node.input[0]], **geometry, count_include_pad=include)
+
+
+def _refuse_empty_windows(ctx: Context, geometry: dict[str, Any], axis: int, size: int, *, padded: bool) -> None:
+    """A window that counts no element has no average."""
+    rank = len(geometry["kernel_shape"])
+    before, after = geometry["pads"][axis], geometry["pads"][axis + rank]
+    first, last = (-before, size + after) if padded else (0, size)
+    taps = range(0, geometry["kernel_shape"][axis] * geometry["dilations"][axis], geometry["dilations"][axis])
+    for index in range(ctx.out_shape[2 + axis]):
+        start = index * geometry["strides"][axis] - before
+        if not any(first <= start + tap < last for tap in taps):
+            ctx.refuse("a window of the average holds no element", "use smaller pads")
 
 
 def global_average_pool(ctx: Context) -> None:
