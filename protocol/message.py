@@ -31,10 +31,15 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """Name of a device, a model or a group."""
 
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+-]{0,31}$")]
-Digest = Annotated[bytes, Len(32, 32)]
+def _unhex(value: Any, info: ValidationInfo) -> Any:
+    # `Message._by_name` hands JSON on as plain values, in which bytes are still text.
+    return bytes.fromhex(value) if info.mode == "json" and isinstance(value, str) else value
+
+
+Digest = Annotated[bytes, Len(32, 32), BeforeValidator(_unhex)]
 """A SHA-256."""
 
-KeyId = Annotated[bytes, Len(8, 8)]
+KeyId = Annotated[bytes, Len(8, 8), BeforeValidator(_unhex)]
 Uint = Annotated[int, Field(ge=0, lt=1 << 63)]
 Seconds = Annotated[int, Field(ge=0, lt=1 << 40)]
 """A moment, in seconds since 1970-01-01 UTC."""
