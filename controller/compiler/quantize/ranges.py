@@ -19,21 +19,22 @@ def minmax(histogram: Histogram) -> Range:
 def mse(histogram: Histogram) -> Range:
     """The range within the extremes whose quantization has the least mean squared error.
 
-    Both ends are tried at evenly spaced fractions of the extreme, coarsely and then once more around the best pair.
+    Both ends are tried at evenly spaced fractions of the extreme, coarsely and then around the best pair.
     """
     values, counts = histogram.bins()
     low, high = min(histogram.low, 0.0), max(histogram.high, 0.0)
     best = (1.0, 1.0)
-    span = 1 - _SHRINK
+    centres, reach = ((1 + _SHRINK) / 2, (1 + _SHRINK) / 2), (1 - _SHRINK) / 2
     for _ in range(2):
-        grid = np.linspace(-span / 2, span / 2, _STEPS)
-        lows = np.unique(np.clip(best[0] + grid, _SHRINK, 1)) if low < 0 else np.ones(1)
-        highs = np.unique(np.clip(best[1] + grid, _SHRINK, 1)) if high > 0 else np.ones(1)
-        # The whole range is always a candidate: of equal errors it wins, being first.
-        pairs = [(1.0, 1.0), *((a, b) for a in lows[::-1] for b in highs[::-1])]
+        lows, highs = (
+            np.unique(np.clip(centre + np.linspace(-reach, reach, _STEPS), _SHRINK, 1)) if end else np.ones(1)
+            for centre, end in zip(centres, (low, high), strict=True)
+        )
+        # The best so far is always a candidate: of equal errors it wins, being first.
+        pairs = [best, *((a, b) for a in lows[::-1] for b in highs[::-1])]
         errors = [_error(values, counts, low * a, high * b) for a, b in pairs]
         best = pairs[int(np.argmin(errors))]
-        span /= _STEPS / 2
+        centres, reach = best, 2 * reach / (_STEPS - 1)
     return low * best[0], high * best[1]
 
 
