@@ -31,6 +31,8 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """Name of a device, a model or a group."""
 
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+-]{0,31}$")]
+
+
 def _unhex(value: Any, info: ValidationInfo) -> Any:
     # `Message._by_name` hands JSON on as plain values, in which bytes are still text.
     return bytes.fromhex(value) if info.mode == "json" and isinstance(value, str) else value

@@ -274,7 +274,8 @@ def _tensor_problems(meta: ModuleMeta) -> Iterator[str]:
             yield f"has the tensor {tensor.name} of unknown type {tensor.dtype}"
         elif tensor.nbytes > meta.memory:
             yield f"has the tensor {tensor.name}, larger than its memory"
-        if (tensor.scale is None) != (tensor.zero_point is None) or not (tensor.scale or 1) > 0:
+        scale = tensor.scale
+        if (scale is None) != (tensor.zero_point is None) or (scale is not None and scale <= 0):
             yield f"has the tensor {tensor.name} with a scale or zero point that cannot be"
     for layer in meta.layers:
         if layer.dtype not in DTYPE_BYTES:

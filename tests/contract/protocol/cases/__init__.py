@@ -1,0 +1,1 @@
+"""The cases of `protocol/vectors`, one file for each of its files."""
