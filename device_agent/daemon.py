@@ -145,9 +145,11 @@ class Daemon:
                 timeout_graceful_shutdown=5,
             )
         )  # fmt: skip
-        serving = self._spawn(server.serve(sockets=[listener]))
+        serving: asyncio.Task[None] | None = None
         try:
+            # The socket listens already: early requests wait for the stored models instead of failing.
             await self._start_stored()
+            serving = self._spawn(server.serve(sockets=[listener]))
             self._write_status_file(listener)
             self._link.start()
             self._spawn(self._reporter.report_forever())
@@ -159,7 +161,8 @@ class Daemon:
             server.should_exit = True
             await self._link.stop()
             await asyncio.gather(*(update.stop() for update in self._updates.values()))
-            await asyncio.gather(serving, return_exceptions=True)
+            if serving is not None:
+                await asyncio.gather(serving, return_exceptions=True)
             tasks = list(self._tasks)
             for task in tasks:
                 task.cancel()
