@@ -67,6 +67,7 @@ def remove(
             "nothing to remove", remedy=f"name devices, or fleet group remove {group} --query or --whole"
         )
     with Client.from_environment() as client:
+        client.group(group)  # a change would make the group
         if not whole:
             change = make_request(api.GroupChange, remove=devices or [], query="" if query else None)
             _say(client.change_group(group, change), json)

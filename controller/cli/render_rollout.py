@@ -175,9 +175,9 @@ def _achieved(rollout: Rollout) -> str:
     total = len(rollout.devices)
     took = text.duration((rollout.ended or rollout.created) - rollout.created)
     if rollout.kind == "remove":
-        what = f"{confirmed} of {text.some(total, 'device')} have removed {rollout.model}"
+        what = f"{confirmed} of {text.count(total)} devices have removed {rollout.model}"
     else:
-        what = f"{confirmed} of {text.some(total, 'device')} run {label(rollout)}"
+        what = f"{confirmed} of {text.count(total)} devices run {label(rollout)}"
     lines = [f"{what} after {took}; {text.size(rollout.sent)} sent"]
     if rollout.saved:
         lines.append(f"{text.size(rollout.saved)} saved by chunks already there")
@@ -227,7 +227,7 @@ def plan(plan: PushPlan, width: int) -> Text:
     total = sum(device.bytes for device in plan.devices)
     fitting = sum(device.target is not None for device in plan.devices)
     verdict = (
-        f"{plan.model} {plan.version} would go to {fitting} of {text.some(len(plan.devices), 'device')} "
+        f"{plan.model} {plan.version} would go to {fitting} of {text.count(len(plan.devices))} devices "
         f"of {plan.group}: {text.size(plan.publish_bytes)} published once, {text.size(total)} received"
     )
     return Text("\n").join([table(columns, rows, width), Text(""), Text(verdict)])

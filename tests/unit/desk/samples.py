@@ -1,7 +1,7 @@
 """A fleet of 412 devices in the middle of a push, as the controller would describe it."""
 
 from protocol import api
-from protocol.documents import Capabilities, Fault, ModelReport, Usage
+from protocol.documents import Capabilities, Fault, ModelReport, Slot, Usage
 from protocol.module import TensorMeta
 
 NOW = 1_790_000_000
@@ -77,7 +77,11 @@ def status(**more):
 
 def device(name="dev-0207", **more):
     usage = Usage(inferences=120_000, failures=0, p50_us=380, p95_us=440, rate=9.6, total=120_000)
-    report = ModelReport(state="failed", fault=Fault(code="golden", text=FAULT), usage=usage)
+    running = Slot(manifest=b"\1" * 32, version="1.2.0", sequence=6, target="simd")
+    fault = Fault(code="golden", text=FAULT, layer=12, at=NOW - 120, manifest=b"\2" * 32)
+    report = ModelReport(
+        state="failed", running=running, wanted=b"\2" * 32, golden=(3, 4), fault=fault, usage=usage
+    )
     fields = {
         "name": name, "device_class": "linux", "labels": {"site": "north", "kind": "gateway"},
         "groups": ["farm-a"], "claimed": True, "online": True, "stale": False, "last_seen": NOW - 4,

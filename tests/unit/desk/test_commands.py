@@ -114,6 +114,7 @@ class TestJson:
         controller.on("GET", f"{V1}/devices/dev-0207/why", samples.why())
         controller.on("DELETE", f"{V1}/devices/dev-0207", b"", 204)
         controller.on("GET", f"{V1}/groups", [samples.group()])
+        controller.on("GET", f"{V1}/groups/farm-a", samples.group())
         controller.on("PATCH", f"{V1}/groups/farm-a", samples.group())
         controller.on("DELETE", f"{V1}/groups/farm-a", b"", 204)
         controller.on("GET", f"{V1}/releases", api.ReleasePage(items=[samples.release()]))
