@@ -87,7 +87,9 @@ def require(accuracy: Accuracy, name: str) -> None:
     """
     if accuracy.drop > accuracy.budget + 1e-9:
         raise CheckError(
-            f"{name} loses {accuracy.drop:.2f} points of accuracy by quantization; the budget is {accuracy.budget:g}",
+            f"{name} loses {accuracy.drop:.2f} points of accuracy by quantization; "
+            f"the budget is {accuracy.budget:g}",
             where=accuracy.text,
-            remedy="[quantize] keep_float = [names of layers], more calibration data, or a larger [evaluate] budget",
+            remedy="[quantize] keep_float = [names of layers], more calibration data, "
+            "or a larger [evaluate] budget",
         )

@@ -50,7 +50,7 @@ def first_difference(
     sample: Mapping[str, Array],
     values: Mapping[str, Array],
 ) -> int | None:
-    """Index of the first layer whose output is not what the oracle says; layers that only move memory are passed over."""
+    """Index of the first layer whose output is not what the oracle says; pure moves are passed over."""
     for index, raw in instance.run_layers(sample):
         tensor, order = module.outputs[index]
         if tensor not in values:

@@ -44,8 +44,8 @@ class Build:
     Attributes:
         modules: By target.
         graph: The graph document.
-        provenance: What it was made of: SHA-256 digests (onnx, calibration, compiler, graph), toolchain, and the revision
-            of the checkout where there is one.
+        provenance: What it was made of: SHA-256 digests (onnx, calibration, compiler, graph), toolchain,
+            and the revision of the checkout where there is one.
         accuracy: Where the project has evaluation data.
         layers_int8: Names of the layers in int8.
         layers_float: Names of the layers left in float32 in an int8 model, with the reason.

@@ -13,7 +13,7 @@ class Progress(Protocol):
         """`done` of `total` units of a stage are finished; called often."""
 
     def end(self, stage: str, detail: str, seconds: float) -> None:
-        """A stage ended. `detail` is one line, as `fleet build` shows it; stage "compile" ends once a target."""
+        """A stage ended; `detail` is one line, as `fleet build` shows it. "compile" ends once a target."""
 
 
 class Silent:

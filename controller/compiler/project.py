@@ -25,7 +25,7 @@ class _Table(BaseModel):
 
 
 class Quantize(_Table):
-    """`[quantize]`: how to get to int8. Without the table, or with `float = true`, the model stays float32."""
+    """`[quantize]`: how to get to int8. Without it, or with `float = true`, the model stays float32."""
 
     calibration: str | None = None
     """`.npz`, one array for each ONNX input, first axis = sample."""
@@ -131,6 +131,14 @@ class ModelProject(_Table):
         return loaded
 
 
+_TABLES: dict[str, type[BaseModel]] = {
+    "quantize": Quantize,
+    "evaluate": Evaluate,
+    "limits": Limits,
+    "source": SourcePackage,
+}
+
+
 def _find(where: str | Path, project: Path | None) -> Path:
     given = Path(project if project is not None else where)
     candidates = [given, given / FILE]
@@ -159,20 +167,14 @@ def _explain(file: Path, error: ValidationError) -> ProjectError:
     place = ".".join(str(part) for part in first["loc"]) or "file"
     message = first["msg"]
     if first["type"] == "extra_forbidden":
-        model: Any = ModelProject
+        model: type[BaseModel] = ModelProject
         for part in first["loc"][:-1]:
-            field = model.model_fields.get(str(part))
-            model = next(
-                (
-                    t
-                    for t in (field.annotation, *getattr(field.annotation, "__args__", ()))
-                    if hasattr(t, "model_fields")
-                ),
-                ModelProject,
-            )  # type: ignore[union-attr]
+            model = _TABLES.get(str(part), model)
         known = [info.alias or name for name, info in model.model_fields.items() if name != "folder"]
         close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
         message = f"no such key; {f'did you mean {close[0]}?' if close else 'keys: ' + ', '.join(known)}"
     return ProjectError(
-        f"{FILE}: {place}: {message}", where=str(file), remedy="see docs for model.toml, correct the file"
+        f"{FILE}: {place}: {message}",
+        where=str(file),
+        remedy="correct the file; modules/crop-model/model.toml is an example",
     )

@@ -17,7 +17,7 @@ class FloatModel:
     Args:
         source: The ONNX model.
         graph: Its graph, for the shapes of the inputs.
-        observed: Names of ONNX values to return besides the outputs; names that ONNX does not have are left out.
+        observed: Names of ONNX values to return besides the outputs; unknown ones are left out.
     """
 
     def __init__(self, source: Source, graph: Graph, observed: Sequence[str] = ()) -> None:

@@ -1,4 +1,4 @@
-"""Finds the C sources and the oracle: in a checkout where they live, in an installed wheel inside `controller`."""
+"""Finds the C sources and the oracle: in a checkout where they live, in a wheel inside `controller`."""
 
 import importlib.util
 import sys

@@ -58,7 +58,7 @@ def load_samples(path: Path, graph: Graph, purpose: str, *, labelled: bool = Fal
         raise CalibrationError(
             f"{purpose} data {path.name} is missing",
             where=str(path),
-            remedy=f"write an .npz file with {expected}; without one only float32 can be compiled: float = true",
+            remedy=f"write an .npz file with {expected}; without one only float32 compiles: float = true",
         )
     try:
         data = path.read_bytes()
@@ -94,7 +94,8 @@ def _check(path: Path, graph: Graph, name: str, array: Array, purpose: str) -> A
     tensor = graph.tensors[name]
     if array.shape[1:] != tensor.shape or array.dtype.kind not in "fiub":
         raise CalibrationError(
-            f"{purpose} array {name} is {array.dtype}{list(array.shape)}; the input is {tensor.dtype}{list(tensor.shape)}",
+            f"{purpose} array {name} is {array.dtype}{list(array.shape)}; "
+            f"the input is {tensor.dtype}{list(tensor.shape)}",
             where=str(path),
             remedy=f"give {name} the shape [sample, {', '.join(map(str, tensor.shape))}]",
         )

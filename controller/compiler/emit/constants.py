@@ -1,7 +1,7 @@
 """All constants of a module as one block of bytes.
 
-First biases, multipliers and tables together: recalibration changes them all. Then each weight tensor by itself: it stays
-the same when its neighbours change, and so does its chunk. Equal constants are stored once.
+First biases, multipliers and tables together: recalibration changes them all. Then each weight tensor by
+itself: it stays the same when its neighbours change, and so does its chunk. Equal constants are stored once.
 """
 
 from collections.abc import Iterable

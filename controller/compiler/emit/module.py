@@ -41,8 +41,9 @@ class CompiledModule:
         target: Name of the target.
         wasm: The file.
         meta: Its metadata.
-        cuts: Offsets in the file where one part ends and the next begins: code, then biases, multipliers and tables, then each weight
-            tensor, then names and metadata. Ascending, without 0 and the file's size.
+        cuts: Offsets in the file where one part ends and the next begins: code, then biases, multipliers
+            and tables, then each weight tensor, then names and metadata. Ascending, without 0 and the
+            file's size.
         outputs: For each layer the tensor of the graph that it makes, and the memory order of its dimensions.
     """
 

@@ -17,7 +17,9 @@ _HEAD = """\
 
 #define ARENA(offset) ((void *)(arena + (offset)))
 #define CONSTANT(offset) ((const void *)(constants + (offset)))
-#define LAYER(function, node) static __attribute__((noinline)) void function(void) __asm__(node); static void function(void)
+#define LAYER(function, node) \\
+    static __attribute__((noinline)) void function(void) __asm__(node); \\
+    static void function(void)
 
 extern const unsigned char constants[];
 static _Alignas(16) unsigned char arena[%(arena)d];

@@ -1,6 +1,7 @@
 """Clang and the linker of the `ziglang` wheel.
 
-Kernels are compiled once for each state of their sources and kept in the user's cache; see DESIGN's *Build facts* for the flags.
+Kernels are compiled once for each state of their sources and kept in the user's cache. The flags that
+decide results stand in `modules/kernels/compile_flags.txt`; these keep node names and write short files.
 """
 
 import os
@@ -68,7 +69,7 @@ def cache_folder() -> Path:
 
 
 def _kernel_sources(target: Target) -> list[Path]:
-    """The references, their SIMD128 variants where there are any, and helpers; relative to the folder of the kernels."""
+    """The references, their SIMD128 variants where there are any, and helpers; relative paths."""
     root = resources.kernels()
     chosen = {path.relative_to(root / "reference"): path for path in (root / "reference").rglob("*.c")}
     if target.simd:

@@ -22,7 +22,7 @@ def _section(kind: int, contents: bytes) -> bytes:
 
 
 def finish(wasm: bytes) -> bytes:
-    """The file without custom sections but `name`, and with `fleet_layer` starting at -1 (C cannot say so)."""
+    """The file with no custom section but `name`; `fleet_layer` starts at -1, which C cannot say."""
     result, name = bytearray(wasm[:8]), b""
     has_elements = any(section.id == ELEMENT for section in sections(wasm))
     for section in sections(wasm):

@@ -173,7 +173,8 @@ class _Walk:
                 if data is not None and data.dtype.kind == "f" and not np.all(np.isfinite(data)):
                     count = int(np.count_nonzero(~np.isfinite(data)))
                     raise BrokenModelError(
-                        f"weights {name} of node {node.name} ({node.op}) hold {count} NaN or infinite values of {data.size}",
+                        f"weights {name} of node {node.name} ({node.op}) hold {count} NaN or infinite values "
+                        f"of {data.size}",
                         where=self._source.where,
                         remedy="the training diverged, or the file is damaged: export a sound checkpoint",
                     )

@@ -41,8 +41,8 @@ def read(path: Path) -> Source:
     """Read and check a file.
 
     Raises:
-        BrokenModelError: Not ONNX, truncated, inconsistent, cyclic, of an opset that is not 7 … newest, or with
-            external data missing.
+        BrokenModelError: Not ONNX, truncated, inconsistent, cyclic, of an opset that is not 7 … newest, or
+            with external data missing.
         UnsupportedError: An operator that ONNX does not know.
     """
     try:
@@ -84,7 +84,14 @@ def _readable_names(path: Path, model: onnx.ModelProto) -> None:
     """Protobuf hands out names that are not UTF-8 as bytes; nothing after this expects them."""
     names: list[object] = [entry.domain for entry in model.opset_import]
     for node in model.graph.node:
-        names += [node.name, node.op_type, node.domain, *node.input, *node.output, *(a.name for a in node.attribute)]
+        names += [
+            node.name,
+            node.op_type,
+            node.domain,
+            *node.input,
+            *node.output,
+            *(a.name for a in node.attribute),
+        ]
     for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
         names.append(value.name)
     for value in (*model.graph.input, *model.graph.output):

@@ -9,7 +9,6 @@ from controller.compiler.errors import BrokenModelError, DynamicShapeError
 from controller.compiler.frontend.reader import Source
 from controller.compiler.ir import Shape
 
-
 _TYPES = frozenset(onnx.helper.get_all_tensor_dtypes()) - {onnx.TensorProto.STRING}
 
 
@@ -85,7 +84,9 @@ def _shape(
             where=source.where,
             remedy=f"give {len(declared)} sizes, keeping the numbers that the model states",
         )
-    for want, got in zip(declared, given, strict=False):
-        if isinstance(want, str) and want != "?":
-            symbols[want] = got
+    symbols.update(
+        (want, got)
+        for want, got in zip(declared, given, strict=False)
+        if isinstance(want, str) and want != "?"
+    )
     return tuple(given)

@@ -1,13 +1,14 @@
 """What a legal graph is. Runs after every pass; whatever it refuses is a bug of the pass before it.
 
 1.  Names: every tensor stands under its own name; node names are unique and not empty.
-2.  Order: a node reads inputs of the graph, constants, and what earlier nodes made; each tensor has one maker.
+2.  Order: a node reads inputs, constants, and what earlier nodes made; each tensor has one maker.
 3.  Operators: each node is in `operators.OPERATORS`, with that many inputs and exactly those attributes.
 4.  Shapes: static, every dimension ≥ 1, and what the operator makes of its inputs.
-5.  Types: a node's activations are all int8 or all of one other type; only QuantizeLinear and DequantizeLinear cross.
-6.  Scales: every int8 activation has one finite scale > 0 and a zero point in range; copying operators keep both; weights have
-    zero point 0; a bias is int32 at scale f32(sx · sw).
-7.  Constants: data of the declared type and shape. Outputs of the graph are made, inputs are not constants.
+5.  Types: a node's activations are all int8 or all of one other type; only QuantizeLinear and
+    DequantizeLinear cross.
+6.  Scales: every int8 activation has one finite scale > 0 and a zero point in range; copying operators
+    keep both; weights have zero point 0; a bias is int32 at scale f32(sx · sw).
+7.  Constants: data of the declared type and shape. Outputs are made, inputs are not constants.
 8.  Memory order, where set, is a permutation of the dimensions.
 """
 
@@ -52,7 +53,8 @@ def _tensor(name: str, tensor: Tensor) -> None:
         refuse(f"has shape {list(tensor.shape)}")
     if tensor.data is not None and (tensor.data.dtype != tensor.dtype or tensor.data.shape != tensor.shape):
         refuse(
-            f"is declared {tensor.dtype}{list(tensor.shape)} and holds {tensor.data.dtype}{list(tensor.data.shape)}"
+            f"is declared {tensor.dtype}{list(tensor.shape)} "
+            f"and holds {tensor.data.dtype}{list(tensor.data.shape)}"
         )
     if tensor.order is not None and sorted(tensor.order) != list(range(len(tensor.shape))):
         refuse(f"has memory order {tensor.order}")

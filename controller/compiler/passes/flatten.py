@@ -1,8 +1,9 @@
 """Flattens feature maps in the order in which they lie in memory.
 
-Kernels hold maps channels-last, ONNX flattens them channels-first. Rather than move the map before each inference, the
-map is transposed in name only (the layout pass makes that free) and the rows of the weights that follow are permuted once, here. For
-float32 that changes the order of the sum, so it belongs into the graph document: before quantization.
+Kernels hold maps channels-last, ONNX flattens them channels-first. Rather than move the map before each
+inference, the map is transposed in name only (the layout pass makes that free) and the rows of the weights
+that follow are permuted once, here. For float32 that changes the order of the sum, so it belongs into the
+graph document: before quantization.
 """
 
 import math

@@ -42,32 +42,23 @@ def _fold(graph: Graph, node: Node, user: Node) -> bool:
 
 def _affine(graph: Graph, node: Node, user: Node) -> tuple[Array, Array] | None:
     """(scale, shift), each float64 [channels], if that is what `user` does to the output of `node`."""
-    axis = 1 if node.op == "Conv" else len(graph.tensors[node.output].shape) - 1
+    rank = len(graph.tensors[node.output].shape)
+    axis = 1 if node.op == "Conv" else rank - 1
     channels = graph.tensors[node.output].shape[axis]
-    if user.op == "BatchNormalization":
-        if axis != 1:
-            return None
-        scale, shift = (graph.constant(name) for name in user.inputs[1:])
-        return (
-            (scale.astype(np.float64), shift.astype(np.float64))
-            if scale is not None and shift is not None
-            else None
-        )
+    if user.op == "BatchNormalization" and axis == 1:
+        scale, shift = (graph.tensors[name].value.astype(np.float64) for name in user.inputs[1:])
+        return scale, shift
     if user.op not in ("Add", "Sub", "Mul", "Div") or user.attrs:
         return None
     first = user.inputs[0] == node.output
-    data = graph.constant(user.inputs[1 if first else 0])
-    values = _per_channel(data, axis, channels, len(graph.tensors[node.output].shape))
-    if values is None or (user.op == "Div" and not first):
+    values = _per_channel(graph.constant(user.inputs[1 if first else 0]), axis, channels, rank)
+    if values is None or (user.op == "Div" and not (first and np.all(values != 0))):
         return None
     ones, zeros = np.ones(channels), np.zeros(channels)
-    if user.op == "Add":
-        return ones, values
-    if user.op == "Sub":
-        return (ones, -values) if first else (-ones, values)
-    if user.op == "Mul":
-        return values, zeros
-    return (1 / values, zeros) if np.all(values != 0) else None
+    if user.op in ("Add", "Sub"):
+        sign = -1.0 if user.op == "Sub" else 1.0
+        return (ones, sign * values) if first else (sign * ones, values)
+    return (values if user.op == "Mul" else 1 / values), zeros
 
 
 def _per_channel(data: Array | None, axis: int, channels: int, rank: int) -> Array | None:

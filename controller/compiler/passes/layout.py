@@ -1,7 +1,7 @@
-"""Decides how every tensor lies in memory: channels-last where windows slide, row-major where order is ONNX's.
+"""Decides how every tensor lies in memory: channels-last where windows slide, else in ONNX's order.
 
-Shapes and operators keep ONNX's meaning; only `Tensor.order` is set. Where an operator needs another
-order than its input has, an Identity between two orders is put in front: the one kind of node that moves memory.
+Shapes and operators keep ONNX's meaning; only `Tensor.order` is set. Where an operator needs another order
+than its input has, an Identity between two orders is put in front: the one kind of node that moves memory.
 As few as possible: operators that do not care take the order they are given, a Transpose takes the order
 that makes it a renaming, and orders that differ only in dimensions of size 1 are the same.
 """

@@ -7,7 +7,7 @@ from controller.compiler.ir.operators import VIEWS
 
 
 def remove_redundant(graph: Graph) -> None:
-    """Identity, reshapes to the same shape, clips without bounds; a view of a view; a transposed transposition."""
+    """Identity, reshapes to the same shape, clips without bounds; views of views, two transpositions."""
     for node in list(graph.nodes):
         _merge_chain(graph, node)
         if _changes_nothing(graph, node):

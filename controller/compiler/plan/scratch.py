@@ -1,4 +1,4 @@
-"""Scratch sizes: the macros of `modules/kernels/include/fleet/convolution.h` in Python; the emitted C asserts them."""
+"""Scratch sizes: the macros of `modules/kernels/include/fleet/convolution.h`; the emitted C asserts them."""
 
 from controller.compiler.plan.steps import Params, Scratch
 

@@ -20,7 +20,8 @@ def quantize_array(x: Array, quant: Quant) -> Array:
         v = np.asarray(x, FLOAT) / quant.s
     low, high = FLOAT.type(-128 - quant.zero_point), FLOAT.type(127 - quant.zero_point)
     v = np.where(np.less(low, v), v, low)
-    return (np.rint(np.minimum(v, high)).astype(np.int32) + quant.zero_point).astype(INT8)
+    result: Array = (np.rint(np.minimum(v, high)).astype(np.int32) + quant.zero_point).astype(INT8)
+    return result
 
 
 def dequantize_array(q: Array, quant: Quant) -> Array:
@@ -97,4 +98,5 @@ def unary_table(function: Function, x: Quant, y: Quant) -> Array:
 def softmax_table(scale: float, length: int) -> Array:
     """`T[i] = floor(2^k · exp(-s·i) + ½)`, uint32 [256], so that no sum of `length` terms exceeds 2³⁰."""
     k = min(23, 30 - math.ceil(math.log2(length))) if length > 1 else 23
-    return np.floor(2.0**k * np.exp(-scale * np.arange(256)) + 0.5).astype(np.uint32)
+    table: Array = np.floor(2.0**k * np.exp(-scale * np.arange(256)) + 0.5).astype(np.uint32)
+    return table

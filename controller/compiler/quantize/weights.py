@@ -31,8 +31,8 @@ def quantize_weights(w: Array, b: Array, axis: int, x: Quant, y: Quant) -> Quant
         y: Of the output.
 
     Returns:
-        None if the proof `Σ|w|·max(127 - zx, zx + 128) + |b| < 2³¹` fails for a channel, or a multiplier is not finite:
-        then the layer stays float32.
+        None if the proof `Σ|w|·max(127 - zx, zx + 128) + |b| < 2³¹` fails for a channel, or a multiplier is
+        not finite: then the layer stays float32.
     """
     others = tuple(i for i in range(w.ndim) if i != axis)
     largest = np.abs(w.astype(np.float64)).max(others)

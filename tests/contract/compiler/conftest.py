@@ -27,7 +27,9 @@ def sample_inputs(model: onnx.ModelProto, count: int, seed: int = 7) -> dict[str
 def make_project(tmp_path: Path) -> MakeProject:
     """Write a project for an ONNX model and load it."""
 
-    def make(model: onnx.ModelProto, *, int8: bool = True, extra: str = "", folder: str = "project") -> ModelProject:
+    def make(
+        model: onnx.ModelProto, *, int8: bool = True, extra: str = "", folder: str = "project"
+    ) -> ModelProject:
         place = tmp_path / folder
         place.mkdir(exist_ok=True)
         onnx.save(model, place / "model.onnx")
@@ -46,7 +48,11 @@ def compile_model(make_project: MakeProject) -> Callable[..., Build]:
     """Compile an ONNX model."""
 
     def compile_(
-        model: onnx.ModelProto, *, int8: bool = True, targets: Sequence[str] = ("simd", "mvp"), extra: str = ""
+        model: onnx.ModelProto,
+        *,
+        int8: bool = True,
+        targets: Sequence[str] = ("simd", "mvp"),
+        extra: str = "",
     ) -> Build:
         return build(make_project(model, int8=int8, extra=extra), targets=targets)
 

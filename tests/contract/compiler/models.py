@@ -39,7 +39,9 @@ class Builder:
     def node(self, op: str, *inputs: str, **attrs: object) -> str:
         index = len(self.nodes)
         output = f"t{index}"
-        self.nodes.append(helper.make_node(op, list(inputs), [output], name=f"/{op.lower()}_{index}", **attrs))
+        self.nodes.append(
+            helper.make_node(op, list(inputs), [output], name=f"/{op.lower()}_{index}", **attrs)
+        )
         return output
 
     def model(self, *outputs: str) -> onnx.ModelProto:
@@ -164,26 +166,34 @@ def _matmul_vector(b: Builder) -> str:
 def _batch_norm_folded(b: Builder) -> str:
     conv = b.node("Conv", b.input("x", 1, 3, 6, 6), b.weights(8, 3, 3, 3))
     variance = b.constant(b.random.uniform(0.3, 2, 8).astype(np.float32))
-    return b.node("Relu", b.node("BatchNormalization", conv, b.weights(8), b.weights(8), b.weights(8), variance))
+    return b.node(
+        "Relu", b.node("BatchNormalization", conv, b.weights(8), b.weights(8), b.weights(8), variance)
+    )
 
 
 @recipe("batch_norm_alone")
 def _batch_norm_alone(b: Builder) -> str:
     variance = b.constant(b.random.uniform(0.3, 2, 5).astype(np.float32))
-    return b.node("BatchNormalization", b.input("x", 1, 5, 4, 3), b.weights(5), b.weights(5), b.weights(5), variance)
+    return b.node(
+        "BatchNormalization", b.input("x", 1, 5, 4, 3), b.weights(5), b.weights(5), b.weights(5), variance
+    )
 
 
 @recipe("batch_norm_vector")
 def _batch_norm_vector(b: Builder) -> str:
     variance = b.constant(b.random.uniform(0.3, 2, 5).astype(np.float32))
-    return b.node("BatchNormalization", b.input("x", 4, 5), b.weights(5), b.weights(5), b.weights(5), variance)
+    return b.node(
+        "BatchNormalization", b.input("x", 4, 5), b.weights(5), b.weights(5), b.weights(5), variance
+    )
 
 
 @recipe("batch_norm_opset9", opset=9)
 def _batch_norm_9(b: Builder) -> str:
     conv = b.node("Conv", b.input("x", 1, 3, 4, 4), b.weights(4, 3, 1, 1))
     variance = b.constant(b.random.uniform(0.3, 2, 4).astype(np.float32))
-    return b.node("BatchNormalization", conv, b.weights(4), b.weights(4), b.weights(4), variance, epsilon=1e-3)
+    return b.node(
+        "BatchNormalization", conv, b.weights(4), b.weights(4), b.weights(4), variance, epsilon=1e-3
+    )
 
 
 @recipe("affine_chain")

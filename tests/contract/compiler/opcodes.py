@@ -1,10 +1,11 @@
-"""Walks the code section of a Wasm file, instruction by instruction; knows WebAssembly 1.0 and nothing later."""
+"""Walks the code of a Wasm file, instruction by instruction; knows WebAssembly 1.0 and nothing later."""
 
 from collections.abc import Iterator
 
 from protocol.module import sections
 
-# Immediates by opcode: b block type, i LEB128, m memory argument (two LEB128), 4 and 8 raw bytes, t branch table, z a zero byte.
+# Immediates by opcode: b block type, i LEB128, m memory argument (two LEB128), 4 and 8 raw bytes,
+# t branch table, z a zero byte.
 _IMMEDIATES = {
     **dict.fromkeys((0x00, 0x01, 0x05, 0x0B, 0x0F, 0x1A, 0x1B), ""),
     **dict.fromkeys((0x02, 0x03, 0x04), "b"),

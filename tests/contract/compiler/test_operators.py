@@ -1,7 +1,7 @@
 """Every operator, float32 and int8: both targets equal the oracle bit for bit, and are close to onnxruntime.
 
-`build` itself compares all targets with the oracle, layer by layer if they differ; here the result is also held
-against an engine that shares nothing with us.
+`build` itself compares all targets with the oracle; here the result is also held against an engine that
+shares nothing with us.
 """
 
 import numpy as np
@@ -26,7 +26,10 @@ FLOAT_LAYERS = {
 
 def _reference(model, samples):
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return [session.run(None, {name: array[i] for name, array in samples.items()}) for i in range(len(next(iter(samples.values()))))]
+    return [
+        session.run(None, {name: array[i] for name, array in samples.items()})
+        for i in range(len(next(iter(samples.values()))))
+    ]
 
 
 @pytest.mark.parametrize("name", sorted(models.RECIPES))

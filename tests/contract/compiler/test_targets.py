@@ -16,7 +16,15 @@ RECIPES = ["mobile_block", "squeeze_excite", "concat", "softmax", "pad_alone", "
 def _strict_engine() -> wasmtime.Engine:
     """As little beyond WebAssembly 1.0 as wasmtime can be told; reference types cannot be switched off."""
     config = wasmtime.Config()
-    for proposal in ("relaxed_simd", "simd", "bulk_memory", "multi_value", "tail_call", "threads", "memory64"):
+    for proposal in (
+        "relaxed_simd",
+        "simd",
+        "bulk_memory",
+        "multi_value",
+        "tail_call",
+        "threads",
+        "memory64",
+    ):
         setattr(config, f"wasm_{proposal}", False)
     return wasmtime.Engine(config)
 

@@ -12,8 +12,14 @@ def model(nodes, inputs=None, outputs=None, constants=None, opset=17):
     graph = helper.make_graph(
         nodes,
         "test",
-        [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (inputs or {"x": [1, 3]}).items()],
-        [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (outputs or {"y": [1, 3]}).items()],
+        [
+            helper.make_tensor_value_info(n, TensorProto.FLOAT, s)
+            for n, s in (inputs or {"x": [1, 3]}).items()
+        ],
+        [
+            helper.make_tensor_value_info(n, TensorProto.FLOAT, s)
+            for n, s in (outputs or {"y": [1, 3]}).items()
+        ],
         [numpy_helper.from_array(np.asarray(v), n) for n, v in (constants or {}).items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)

@@ -138,7 +138,10 @@ def test_external_data_outside_the_folder(tmp_path):
 
 
 def test_cycle(tmp_path):
-    nodes = [helper.make_node("Relu", ["b"], ["a"], name="/1"), helper.make_node("Relu", ["a"], ["b"], name="/2")]
+    nodes = [
+        helper.make_node("Relu", ["b"], ["a"], name="/1"),
+        helper.make_node("Relu", ["a"], ["b"], name="/2"),
+    ]
     refused(save(model(nodes, outputs={"b": [1, 3]}), tmp_path), BrokenModelError)
 
 
@@ -165,7 +168,9 @@ def test_a_constant_of_absurd_size(tmp_path):
 
 
 def test_control_flow(tmp_path):
-    branch = helper.make_graph([helper.make_node("Relu", ["x"], ["r"])], "b", [], [helper.make_tensor_value_info("r", 1, [1, 3])])
+    branch = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["r"])], "b", [], [helper.make_tensor_value_info("r", 1, [1, 3])]
+    )
     node = helper.make_node("If", ["c"], ["y"], name="/if", then_branch=branch, else_branch=branch)
     proto = model([node], constants={"c": np.array(True)})
     assert "/if (If)" in refused(save(proto, tmp_path), UnsupportedError).what
@@ -200,5 +205,5 @@ def test_mutated_files_give_our_own_errors(tmp_path):
             compile_(path)
         except CompileError:
             continue
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - any other class is what this test looks for
             pytest.fail(f"seed {seed}: {type(error).__name__}: {error}")

@@ -11,7 +11,9 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_every_operator_that_compiles_is_listed():
-    rows = re.findall(r"^\| ([A-Z][A-Za-z, ]+) \|", (ROOT / "docs" / "operators.md").read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| ([A-Z][A-Za-z, ]+) \|", (ROOT / "docs" / "operators.md").read_text(), re.MULTILINE
+    )
     listed = {name for row in rows for name in row.split(", ")}
     assert listed == set(IMPORTERS)
 

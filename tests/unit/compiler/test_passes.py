@@ -68,7 +68,11 @@ def moves(graph: Graph) -> list[str]:
     assign_layout(graph)
     verify(graph, "assign_layout", lowered=True)
     steps = plan(graph, TARGETS["mvp"]).steps
-    return [step.name for step in steps if {call.kernel for call in step.calls} <= {"fleet_copy", "fleet_strided_copy"}]
+    return [
+        step.name
+        for step in steps
+        if {call.kernel for call in step.calls} <= {"fleet_copy", "fleet_strided_copy"}
+    ]
 
 
 @pytest.mark.parametrize(

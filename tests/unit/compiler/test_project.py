@@ -61,7 +61,10 @@ def test_given_by_folder(tmp_path):
         ('name = "leaf"\nversion = "1.0.0"\n', "where the ONNX file is"),
         (GOOD + '[source]\npackage = "p==1"\nmember = "m"\nsha256 = "' + "0" * 64 + '"\n', "one of them"),
         (GOOD + '[quantize]\nmethod = "mse"\n', "names no calibration data"),
-        ('name = "leaf"\nversion = "1"\n[source]\npackage = "p; rm"\nmember = "m"\nsha256 = "0"\n', "source.package"),
+        (
+            'name = "leaf"\nversion = "1"\n[source]\npackage = "p; rm"\nmember = "m"\nsha256 = "0"\n',
+            "source.package",
+        ),
         ("name = \n", "cannot read model.toml"),
     ],
 )

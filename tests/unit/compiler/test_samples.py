@@ -43,7 +43,9 @@ def test_each_mistake_is_named(tmp_path):
     assert "NaN" in refused(save(path, x=np.full((4, 2, 3), np.nan)))
     assert "empty" in refused(save(path, x=np.zeros((0, 2, 3))))
     assert "has no array label" in refused(save(path, x=np.zeros((4, 2, 3))), labelled=True)
-    assert "differ in the number" in refused(save(path, x=np.zeros((4, 2, 3)), label=np.zeros(3)), labelled=True)
+    assert "differ in the number" in refused(
+        save(path, x=np.zeros((4, 2, 3)), label=np.zeros(3)), labelled=True
+    )
 
 
 def test_an_array_of_objects_is_never_unpickled(tmp_path):

@@ -53,7 +53,9 @@ def average_pool(ctx: Context) -> None:
     ctx.emit("AveragePool", [ctx.node.input[0]], **geometry, count_include_pad=include)
 
 
-def _refuse_empty_windows(ctx: Context, geometry: dict[str, Any], axis: int, size: int, *, padded: bool) -> None:
+def _refuse_empty_windows(
+    ctx: Context, geometry: dict[str, Any], axis: int, size: int, *, padded: bool
+) -> None:
     """A window that counts no element has no average."""
     rank = len(geometry["kernel_shape"])
     before, after = geometry["pads"][axis], geometry["pads"][axis + rank]
