@@ -59,11 +59,26 @@ def tampered_chunk(fleet: Fleet) -> None:
     scene("attack: somebody on the broker replaces a chunk of 1.3.0 as soon as it is published")
     release = project(fleet, "crop-model", "1.3.0", "versions/1.0.0.onnx")
     with Tamperer(fleet.mqtt_port) as attacker:
-        push(fleet, "crop-model", "--project", release)
-    print(f"the attacker overwrote the chunk {attacker.count} times; what the devices say:")
-    for agent in fleet.agents:
-        show_refusal(fleet, agent, "chunk")
-    print("every device refused the forged bytes; the controller published the true ones again")
+        done = fleet.fleet("push", "crop-model", "--group", GROUP, "--project", release, "--observe", "20,2s")
+        if done.returncode != 1:
+            raise RuntimeError(f"a push of forged bytes ended with exit code {done.returncode}, not 1")
+        print("the first device stopped it; insist on the others, each in a group of its own:")
+        for agent in fleet.agents[1:]:
+            alone = f"only-{agent.name}"
+            fleet.fleet("group", "add", alone, agent.name, quiet=True)
+            fleet.fleet("push", "crop-model", "--version", "1.3.0", "--group", alone, "--detach", quiet=True)
+        for agent in fleet.agents:
+            show_refusal(fleet, agent, "other bytes")
+    print(f"the chunk was overwritten {attacker.count} times; now the attacker leaves, and the fleet heals:")
+    wait_until(lambda: running(fleet) == {"1.3.0"}, "the true chunk reaches all devices", 60)
+    print("  all four run crop-model 1.3.0, from the bytes that were signed")
+
+
+def running(fleet: Fleet) -> set[str | None]:
+    """Versions of crop-model that the devices confirmed."""
+    models = [fleet.json("devices", agent.name)["models"] for agent in fleet.agents]
+    found = [model.get("crop-model") for model in models if isinstance(model, dict)]
+    return {model["running"] if model and model["state"] == "confirmed" else None for model in found}
 
 
 def wrong_key(fleet: Fleet) -> None:
@@ -74,9 +89,15 @@ def wrong_key(fleet: Fleet) -> None:
     }
     manifest = bytes.fromhex(str(fleet.json("release", "show", "crop-model", "1.3.0")["manifest"]))
     key = fleet.folder / "data/fleet/controller/director.key"
-    rogue = forge_release(fleet.mqtt_port, key, manifest, generations)
-    for agent in fleet.agents:
-        show_refusal(fleet, agent, rogue.public.id.hex())
+    with fleet.frozen_controller():
+        rogue = forge_release(fleet.mqtt_port, key, manifest, generations).public.id.hex()
+        print("while the controller hangs; what fleet-agent status says on each device:")
+        for agent in fleet.agents:
+            wait_until(lambda agent=agent: rogue in agent.says(), f"{agent.name} refuses key {rogue}")
+            print(f"  {' '.join(agent.says().split())}", flush=True)
+    print("the controller wakes, and signs above the forged generation:")
+    wait_until(lambda: running(fleet) == {"1.3.0"}, "all devices are back on the true assignment", 60)
+    print("  all four are on crop-model 1.3.0, confirmed; none ever stopped serving it")
 
 
 def show_refusal(fleet: Fleet, agent: Agent, word: str) -> None:

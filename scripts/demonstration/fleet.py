@@ -1,5 +1,6 @@
 """A fleet on this machine: one controller with its broker and some agents, each a real process."""
 
+import contextlib
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 BIN = Path(sys.executable).parent
@@ -86,6 +87,11 @@ class Agent:
             self._process.send_signal(how)
             self._process.wait()
             self._process = None
+
+    def says(self) -> str:
+        """What `fleet-agent status` prints on the device."""
+        command: list[str | Path] = [BIN / "fleet-agent", "status", "--data", self.data]
+        return subprocess.run(command, env=self._env, check=True, capture_output=True, text=True).stdout
 
     def infer(self, model: str, tensors: list[dict[str, object]]) -> dict[str, object]:
         """One inference through the HTTP API.
@@ -185,6 +191,17 @@ class Fleet:
         for agent in self.agents:
             agent.stop()
         self.stop_server()
+
+    @contextlib.contextmanager
+    def frozen_controller(self) -> Iterator[None]:
+        """The controller hangs, its broker does not."""
+        if self._server is None:
+            raise RuntimeError("the controller does not run")
+        self._server.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._server.send_signal(signal.SIGCONT)
 
     def stop_server(self) -> None:
         """Stop controller and broker; what they hold stays on disk."""
