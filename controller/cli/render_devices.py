@@ -26,12 +26,13 @@ def seen(device: Device, now: float) -> str:
 
 
 def _model(name: str, model: WantedModel) -> Text:
-    """`crop-model 1.2.0 (1.3.0 fetching)`."""
+    """`crop-model 1.2.0 (1.3.0 fetching)`, `crop-model 1.3.0 (observing)`."""
     said = Text(f"{name} {model.running or 'none'}")
+    going_on: str = "" if model.state == "confirmed" else model.state
     if model.wanted != model.running:
-        said.append(" (")
-        said.append(f"{model.wanted or 'to be removed'} {model.state}", style(model.state))
-        said.append(")")
+        going_on = f"{model.wanted or 'to be removed'} {model.state}"
+    if going_on:
+        said.append_text(Text.assemble(" (", (going_on, style(model.state)), ")"))
     return said
 
 
@@ -95,8 +96,9 @@ def _model_facts(name: str, model: WantedModel) -> Text:
     report = model.report
     if report and report.usage:
         usage = report.usage
+        speed = f" · p95 {text.milliseconds(usage.p95_us)}" if usage.p95_us else ""
         said.append(
-            f" · {text.count(usage.rate)} inferences/s · p95 {text.milliseconds(usage.p95_us)}"
+            f" · {text.count(usage.rate)} inferences/s{speed}"
             f" · {text.count(usage.inferences)} answered, {text.count(usage.failures)} failed"
         )
     if report and report.fault:

@@ -126,8 +126,8 @@ def release(**more):
         for target, size in (("simd", 20275), ("mvp", 20582))
     ]  # fmt: skip
     fields = {
-        "model": "crop-model", "version": "1.3.0", "manifest": "9f2c41d0" + "00" * 28, "signed": "d862", "sequence": 7,
-        "floor": 0, "classes": ["linux"], "created": NOW - 3600, "withdrawn": False,
+        "model": "crop-model", "version": "1.3.0", "manifest": "9f2c41d0" + "00" * 28, "signed": "d862",
+        "sequence": 7, "floor": 0, "classes": ["linux"], "created": NOW - 3600, "withdrawn": False,
         "signers": ["44" * 8], "modules": modules,
         "inputs": [TensorMeta(name="image", dtype="int8", shape=(1, 4, 3, 3), scale=0.0079, zero_point=-1)],
         "outputs": [TensorMeta(name="class", dtype="int8", shape=(1, 6), scale=0.0039, zero_point=-128)],

@@ -121,6 +121,14 @@ def test_device_lines():
     assert any("64.0 MiB for each module" in line for line in one)
 
 
+def test_a_release_that_is_being_observed_is_marked():
+    observed = (
+        samples.device().models["crop-model"].model_copy(update={"running": "1.3.0", "state": "observing"})
+    )
+    lines = shown(render_devices.many([samples.device(models={"crop-model": observed})], 120, NOW), 120)
+    assert "crop-model 1.3.0 (observing)" in lines[1]
+
+
 def test_a_state_is_never_told_by_colour_alone():
     states = {
         "invited": samples.device(claimed=False),
