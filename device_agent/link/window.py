@@ -17,6 +17,8 @@ MAX_RETRY_EXPONENT = 5
 @dataclass
 class _Entry:
     tries: int = 0
+    """Subscriptions so far."""
+    missing: bool = False
     since: float | None = None
     """When it was subscribed to; None: it is not."""
     rests_until: float = 0.0
@@ -62,7 +64,6 @@ class Window:
         """What arrived on a topic is not what it should be."""
         entry = self._entries.get(topic)
         if entry is not None:
-            entry.tries = max(entry.tries, 1)
             self._rest(topic, entry, now)
 
     def disconnected(self) -> None:
@@ -74,7 +75,7 @@ class Window:
     @property
     def missing(self) -> list[str]:
         """Topics that the broker does not give, or gives wrongly."""
-        return [topic for topic, entry in self._entries.items() if entry.tries > 1]
+        return [topic for topic, entry in self._entries.items() if entry.missing]
 
     def step(self, now: float) -> Actions:
         """What to do now; to be called after every change and every so often."""
@@ -108,6 +109,6 @@ class Window:
     def _rest(self, topic: str, entry: _Entry, now: float) -> None:
         if entry.since is not None:
             self._dropped.append(topic)
-        entry.tries += 1
+        entry.missing = True
         entry.since = None
-        entry.rests_until = now + delay(min(entry.tries, MAX_RETRY_EXPONENT), self._chance())
+        entry.rests_until = now + delay(min(max(entry.tries, 1), MAX_RETRY_EXPONENT), self._chance())

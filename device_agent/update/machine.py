@@ -170,6 +170,7 @@ class State:
         fault: What to tell about the goal.
         failures: Failures in a row that may pass.
         wake: When to try again.
+        stalled: Whether going back or removing failed, and waits for `wake`.
         seen: Good inferences of the release under observation, since `since`.
     """
 
@@ -185,6 +186,7 @@ class State:
     fault: Fault | None = None
     failures: int = 0
     wake: float = 0.0
+    stalled: bool = False
     seen: int = 0
     since: float = 0.0
 
@@ -278,7 +280,9 @@ def _failed(
     state = replace(state, failures=state.failures + 1, wake=wake, fault=fault)
     if state.phase in (Phase.CONFIRMING, Phase.ROLLING_BACK, Phase.REMOVING):
         # Only storage can fail here; the step is tried again when the time has come.
-        return replace(state, phase=Phase.OBSERVING) if state.phase is Phase.CONFIRMING else state, []
+        if state.phase is Phase.CONFIRMING:
+            return replace(state, phase=Phase.OBSERVING), []
+        return replace(state, stalled=True), []
     if state.work is None or state.phase not in STEPS:
         return state, []
     if not for_good:
@@ -313,10 +317,10 @@ def _tick(state: State, now: float) -> tuple[State, list[Effect]]:
             # `seconds` may have passed, or enough inferences while the confirmation could not be stored.
             if now - state.since >= state.work.seconds or state.seen >= state.work.inferences > 0:
                 return _confirm(state, state.work)
-        case Phase.ROLLING_BACK if state.failures:
-            return replace(state, wake=float("inf")), [RollBack(state.job, state.undoing)]
-        case Phase.REMOVING if state.failures:
-            return replace(state, wake=float("inf")), [Remove(state.job)]
+        case Phase.ROLLING_BACK if state.stalled:
+            return replace(state, stalled=False), [RollBack(state.job, state.undoing)]
+        case Phase.REMOVING if state.stalled:
+            return replace(state, stalled=False), [Remove(state.job)]
         case _:
             pass
     return state, []

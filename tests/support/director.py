@@ -250,7 +250,7 @@ class Director:
         ).model_copy(update=change)  # fmt: skip
         return cose.sign(ASSIGNMENT, assignment.encode(), [self.keys.director])
 
-    def assign(self, *wanted: Built, observe: tuple[int, int] = (3, 2), attempt: int = 0) -> int:
+    def assign(self, *wanted: Built, observe: tuple[int, int] = (3, 0), attempt: int = 0) -> int:
         """Assign these releases and nothing else; gives the generation."""
         models = {
             built.manifest.model: Desired(manifest=built.digest, observe=observe, attempt=attempt)
@@ -258,6 +258,11 @@ class Director:
         }
         self.publish(topics.device(self.device, "desired"), self.assignment(models))
         return self.generation
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there."""
+        return self._client.is_connected()
 
     @property
     def report(self) -> Report | None:

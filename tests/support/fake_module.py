@@ -35,6 +35,7 @@ class FakeModule:
         after: The behaviour shows only from this run on (counted from 0, golden runs included).
         weights: Bytes of pseudo-random filling, for modules of realistic size.
         shared: How many of these bytes are the same for every key, for deduplication.
+        functions: Functions that nobody calls, for code of realistic size (about 90 bytes each).
     """
 
     name: str = "crop-model"
@@ -45,6 +46,7 @@ class FakeModule:
     after: int = 0
     weights: int = 20_000
     shared: int = 16_384
+    functions: int = 0
     target: str = "simd"
     deadline: int = 500
     classes: tuple[str, ...] = field(default=("linux",))
@@ -115,6 +117,7 @@ class FakeModule:
             (if (result i32) (i32.eqz (local.get 0))
               (then (call $first) (i32.const 0)) (else (call $second))))
           (func (export "run") (result i32) (call $first) (call $second))
+          {self._uncalled()}
           (data (i32.const {_WEIGHTS}) "{_escape(common + own)}"))"""
         return bytes(wasmtime.wat2wasm(wat)) + _custom(META_SECTION, self.meta.encode())
 
@@ -137,6 +140,14 @@ class FakeModule:
             cases.append(GoldenCase(outputs=outputs_digest([self.answer(values)]), seed=seed))
         middle = bytes(v + 1 & 255 for v in real)
         return tuple(cases), (layer_digest(middle), layer_digest(self.answer(real))), [real]
+
+    def _uncalled(self) -> str:
+        sums = "".join(
+            f"(local.set 0 (i32.add (i32.mul (local.get 0) (i32.const {n}))"
+            f" (i32.load offset={n} (local.get 1))))"
+            for n in range(1, 9)
+        )
+        return f"(func (param i32 i32) (result i32) {sums} (local.get 0))" * self.functions
 
     @staticmethod
     def _filling(seed: str | int, size: int) -> bytes:
