@@ -1,4 +1,4 @@
-"""Tables of text: columns as wide as they need, one of them wrapped where the terminal is narrow."""
+"""Tables of text: columns as wide as they need, some of them wrapped where the terminal is narrow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Column:
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int, indent: int = 0) -> Text:
-    """Set `rows` in at most `width` columns if the one that wraps allows it.
+    """Set `rows` in at most `width` columns if those that wrap allow it.
 
     Lines have no blanks at their ends, so that the same text is right on and off a terminal. Headings
     that are all empty are left out.
@@ -38,9 +38,10 @@ def set_rows(
     heading = [Text(column.title, style="dim") for column in columns]
     widths = [max(line[i].cell_len for line in (heading, *cells)) for i in range(len(columns))]
     excess = indent + sum(widths) + GAP * (len(columns) - 1) - width
-    for index, column in enumerate(columns):
-        if column.wraps and excess > 0:
-            widths[index] = max(NARROWEST, widths[index] - excess)
+    wrapping = [index for index, column in enumerate(columns) if column.wraps]
+    for _ in range(max(0, excess) if wrapping else 0):
+        widest = max(wrapping, key=lambda index: widths[index])
+        widths[widest] = max(NARROWEST, widths[widest] - 1)
     set_heading, *lines = (_line(line, columns, widths, indent) for line in (heading, *cells))
     return set_heading, lines
 

@@ -38,7 +38,7 @@ def _model(name: str, model: WantedModel) -> Text:
 
 COLUMNS = (
     Column("DEVICE"), Column("STATE"), Column("SEEN"), Column("RUNS", wraps=True), Column("GROUPS"),
-    Column("LABELS"),
+    Column("LABELS", wraps=True),
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from textual.widgets import Static
 
 KEYS = """\
  ↑ ↓        move              Enter   open group, device or rollout
- Esc        back              /       filter the lines; Esc ends it
+ Esc        up                /       filter the lines; Esc ends it
  p          pause a rollout   r       resume it
  b          take it back      each is asked once more
  ?          this              q       leave\

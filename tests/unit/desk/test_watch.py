@@ -164,7 +164,7 @@ def test_the_chosen_line_stays_chosen_when_lines_move(app, controller):
 @pytest.mark.parametrize("width", [80, 120])
 def test_everything_fits(app, width):
     async def script(pilot):
-        for keys in ((), ("enter",), ("escape", "down", "down", "enter")):
+        for keys in ((), ("enter",), ("escape", "down", "down", "enter"), ("escape", "end", "up", "enter")):
             await press(app, pilot, *keys)
             assert max(map(len, page(app).splitlines())) <= width - 2
         hints = str(app.query_one("#hints").render())
