@@ -115,10 +115,10 @@ class Message(BaseModel):
             return value
         known = {}
         for key, item in value.items():
-            name = cls.wire_names.get(key)
+            name = cls.wire_names.get(key) if type(key) in (int, str) else None
             if name is not None:
                 known[name] = item
-            elif not isinstance(key, int) or key < 0:
+            elif type(key) is not int or key < 0:
                 raise ValueError(f"critical key {key!r:.80} is not known to this version")
         return known
 
