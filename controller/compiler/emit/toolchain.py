@@ -6,7 +6,6 @@ decide results stand in `modules/kernels/compile_flags.txt`; these keep node nam
 
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from functools import cache
@@ -15,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import platformdirs
+import ziglang
 
 from controller.compiler import resources
 from controller.compiler.errors import ToolchainError
@@ -51,9 +51,17 @@ def _flags() -> list[str]:
     return (resources.kernels() / "compile_flags.txt").read_text().split()
 
 
-def _zig(arguments: Sequence[str], cwd: Path) -> None:
-    command = [sys.executable, "-m", "ziglang", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)  # noqa: S603 - our own arguments
+def _zig(arguments: Sequence[str], cwd: Path, scratch: Path) -> None:
+    """Run one tool; `scratch` takes what zig would leave in a cache that nobody empties."""
+    # What `python -m ziglang` starts, without starting Python first.
+    command = [str(Path(ziglang.__file__).with_name("zig")), *arguments]
+    environment = os.environ | {
+        "ZIG_GLOBAL_CACHE_DIR": str(scratch / "zig"),
+        "ZIG_LOCAL_CACHE_DIR": str(scratch / "zig"),
+    }
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        command, capture_output=True, text=True, check=False, cwd=cwd, env=environment
+    )
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
         raise ToolchainError(
@@ -93,7 +101,11 @@ def kernels_object(target: Target) -> Path:
         unit = Path(folder) / "kernels.c"
         unit.write_text("".join(f'#include "{path.as_posix()}"\n' for path in sources))
         made = Path(folder) / "kernels.o"
-        _zig(["cc", "-c", *_machine(target), *_flags(), *_COMPILE, str(unit), "-o", str(made)], root)
+        _zig(
+            ["cc", "-c", *_machine(target), *_flags(), *_COMPILE, str(unit), "-o", str(made)],
+            root,
+            Path(folder),
+        )
         # Another build may have been faster; both made the same bytes.
         os.replace(made, result)  # noqa: PTH105 - the atomic one
     return result
@@ -121,8 +133,14 @@ def build_wasm(source: str, constants: bytes, target: Target) -> bytes:
         include = [f"-I{resources.abi()}"]
         root = resources.kernels()
         flags = [*_machine(target), *_flags(), *_COMPILE, *include]
-        _zig(["cc", "-c", *flags, str(folder / "module.c"), "-o", str(folder / "module.o")], root)
-        _zig(["cc", "-c", *_machine(target), "-std=c23", "-g0", "constants.c", "-o", "constants.o"], folder)
+        _zig(["cc", "-c", *flags, str(folder / "module.c"), "-o", str(folder / "module.o")], root, folder)
+        _zig(
+            ["cc", "-c", *_machine(target), "-std=c23", "-g0", "constants.c", "-o", "constants.o"],
+            folder,
+            folder,
+        )
         # The linker lays data out in this order: parameters of the layers first, then the block.
-        _zig(["wasm-ld", *_LINK, "module.o", str(kernels), "constants.o", "-o", "module.wasm"], folder)
+        _zig(
+            ["wasm-ld", *_LINK, "module.o", str(kernels), "constants.o", "-o", "module.wasm"], folder, folder
+        )
         return (folder / "module.wasm").read_bytes()
