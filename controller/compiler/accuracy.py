@@ -23,6 +23,7 @@ class Accuracy:
         samples: How many were measured.
         budget: Percentage points that the module may lose.
         agreement: Share of samples on which both give the same class, right or wrong.
+        form: What the module computes in, "int8" or "float32".
     """
 
     reference: float
@@ -30,6 +31,7 @@ class Accuracy:
     samples: int
     budget: float
     agreement: float
+    form: str = "int8"
 
     @property
     def drop(self) -> float:
@@ -40,7 +42,7 @@ class Accuracy:
     def text(self) -> str:
         """One line, as `fleet build` shows it."""
         return (
-            f"float {100 * self.reference:.1f} %   module {100 * self.module:.1f} %   "
+            f"float {100 * self.reference:.1f} %   {self.form} {100 * self.module:.1f} %   "
             f"({self.samples:,} samples; budget {self.budget:g} points)"
         )
 
@@ -72,6 +74,7 @@ def measure(
         len(samples),
         budget,
         float(np.mean(expected == found)),
+        "int8" if module.meta.inputs[0].scale is not None else "float32",
     )
 
 

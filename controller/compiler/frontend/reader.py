@@ -13,6 +13,7 @@ from controller.compiler.errors import BrokenModelError, UnsupportedError
 OLDEST_OPSET = 7
 NEWEST_OPSET = onnx.defs.onnx_opset_version()
 STANDARD = ("", "ai.onnx")
+MAX_NAME = 512
 
 
 @dataclass(frozen=True)
@@ -81,24 +82,25 @@ def read(path: Path) -> Source:
 
 
 def _readable_names(path: Path, model: onnx.ModelProto) -> None:
-    """Protobuf hands out names that are not UTF-8 as bytes; nothing after this expects them."""
+    """Protobuf hands out names that are not UTF-8 as bytes, and takes any control character.
+
+    Names of tensors reach people and metadata verbatim, so they are held to what those can show; names
+    of nodes are cleaned later.
+    """
     names: list[object] = [entry.domain for entry in model.opset_import]
+    tensors: list[object] = []
     for node in model.graph.node:
-        names += [
-            node.name,
-            node.op_type,
-            node.domain,
-            *node.input,
-            *node.output,
-            *(a.name for a in node.attribute),
-        ]
-    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
-        names.append(value.name)
+        names += [node.name, node.op_type, node.domain, *(a.name for a in node.attribute)]
+        tensors += [*node.input, *node.output]
+    tensors += [value.name for value in (*model.graph.input, *model.graph.output, *model.graph.initializer)]
     for value in (*model.graph.input, *model.graph.output):
         names += [dim.dim_param for dim in value.type.tensor_type.shape.dim]
-    if not all(isinstance(name, str) for name in names):
+    text = all(isinstance(name, str) for name in (*names, *tensors))
+    if not text or not all(str(name).isprintable() and len(str(name)) <= MAX_NAME for name in tensors):
         raise BrokenModelError(
-            f"{path.name} is damaged: a name in it is not text", where=str(path), remedy="export it again"
+            f"{path.name} is damaged: a name in it is not text of at most {MAX_NAME} characters",
+            where=str(path),
+            remedy="export it again",
         )
 
 

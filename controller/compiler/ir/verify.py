@@ -114,7 +114,12 @@ def _node(graph: Graph, node: Node, *, lowered: bool) -> None:
     if not operator.attrs <= keys <= operator.attrs | operator.optional:
         refuse(f"has the attributes {sorted(keys)}")
     inputs, out = [graph.tensors[name] for name in node.inputs], graph.tensors[node.output]
-    if not operator.shape([tensor.shape for tensor in inputs], node.attrs, out.shape):
+    try:
+        fits = operator.shape([tensor.shape for tensor in inputs], node.attrs, out.shape)
+    except (ValueError, IndexError):
+        # Shapes that do not broadcast, ranks that an attribute does not have.
+        fits = False
+    if not fits:
         shapes = ", ".join(str(list(tensor.shape)) for tensor in inputs)
         refuse(f"makes {list(out.shape)} of {shapes}")
     _types(node, operator.quantized, inputs, out)

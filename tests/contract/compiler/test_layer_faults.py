@@ -8,7 +8,7 @@ import pytest
 
 from controller.compiler import LayerTrap, build, resources
 from controller.compiler.emit import toolchain
-from tests.contract.compiler import models
+from tests.support import onnx_models as models
 
 # kernel -> recipe, whether int8, the part of the message that names the layer
 CASES = {

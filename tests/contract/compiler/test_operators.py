@@ -9,8 +9,8 @@ import onnxruntime as ort
 import pytest
 
 from controller.compiler import Build, Instance, build
-from tests.contract.compiler import models
 from tests.contract.compiler.conftest import sample_inputs
+from tests.support import onnx_models as models
 
 # Where a float32 operator is left in an int8 model, and so only the borders are quantized.
 FLOAT_LAYERS = {

@@ -21,8 +21,8 @@ from controller.compiler import (
     resources,
 )
 from controller.compiler.check import check
-from tests.contract.compiler import models
 from tests.contract.compiler.conftest import sample_inputs
+from tests.support import onnx_models as models
 
 ROOT = Path(__file__).parents[3]
 
@@ -50,6 +50,7 @@ def test_the_crop_model_holds_its_budget():
     assert made.accuracy.samples == 2000
     assert made.accuracy.reference >= 0.88
     assert made.accuracy.drop <= project.evaluate.budget
+    assert made.accuracy.text.startswith("float 91.2 %   int8 ")
     assert not made.layers_float
     assert [e[1] for e in recorder.events if e[0] == "end"] == [
         "read", "calibrate", "quantize", "compile", "compile", "check", "accuracy",

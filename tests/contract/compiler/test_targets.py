@@ -6,9 +6,9 @@ import wasmtime
 from controller.compiler import Instance, ModelProject, build
 from protocol.module import ABI, PAGE, check, exports, memory_pages, sections
 from protocol.wasm import outline
-from tests.contract.compiler import models
 from tests.contract.compiler.conftest import sample_inputs
 from tests.contract.compiler.opcodes import UnknownOpcode, instructions
+from tests.support import onnx_models as models
 
 RECIPES = ["mobile_block", "squeeze_excite", "concat", "softmax", "pad_alone", "div_broadcast"]
 

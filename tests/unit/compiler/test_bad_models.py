@@ -72,6 +72,25 @@ def test_unnamed_nodes_are_named_by_operator_and_place(tmp_path):
     assert "node Erf_0 (Erf)" in refused(path, UnsupportedError).what
 
 
+def test_node_names_are_unique_and_printable(tmp_path):
+    nodes = [
+        helper.make_node("Relu", ["x"], ["a"], name="same"),
+        helper.make_node("Relu", ["a"], ["b"], name="same"),
+        helper.make_node("Relu", ["b"], ["c"], name="bell\a" + "x" * 600),
+        helper.make_node("Relu", ["c"], ["d"]),
+        helper.make_node("Relu", ["d"], ["y"], name="Relu_3"),
+    ]
+    graph = compile_(save(model(nodes), tmp_path))
+    assert [node.name[:8] for node in graph.nodes] == ["same", "same_2", "bell?xxx", "Relu_3_2", "Relu_3"]
+    assert len(graph.nodes[2].name) == 512
+
+
+def test_tensor_names_that_cannot_be_shown(tmp_path):
+    node = helper.make_node("Relu", ["x"], ["\x1b[2J"], name="/r")
+    error = refused(save(model([node], outputs={"\x1b[2J": [1, 3]}), tmp_path), BrokenModelError)
+    assert "a name in it is not text" in error.what
+
+
 def test_dynamic_shape_says_what_to_give(tmp_path):
     node = helper.make_node("Relu", ["x"], ["y"], name="/r")
     path = save(model([node], {"x": ["batch", 3, "height", 8]}, {"y": None}), tmp_path)

@@ -12,7 +12,7 @@ from controller.compiler.passes import FLOAT_PASSES, apply, assign_layout
 from controller.compiler.passes.layout import same_memory
 from controller.compiler.plan import plan
 from controller.compiler.targets import TARGETS
-from tests.contract.compiler import models
+from tests.support import onnx_models as models
 from tests.unit.compiler.onnx_files import save
 
 
