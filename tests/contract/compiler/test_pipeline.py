@@ -64,6 +64,15 @@ def test_the_crop_model_holds_its_budget():
         assert module.meta.outputs[0].labels == tuple(project.labels)
 
 
+def test_sizes_do_not_creep():
+    """Sizes are a part of the interface: a change of more than 3 % is made on purpose, here."""
+    made = build(ModelProject.load(ROOT / "modules" / "crop-model").model_copy(update={"evaluate": None}))
+    sizes = {t: (len(m.wasm), m.meta.arena.size) for t, m in made.modules.items()}
+    for target, (file, arena) in {"simd": (35_700, 1552), "mvp": (30_250, 576)}.items():
+        assert abs(sizes[target][0] / file - 1) <= 0.03, sizes
+        assert abs(sizes[target][1] / arena - 1) <= 0.03, sizes
+
+
 def test_versions_with_one_body_share_its_weights(tmp_path):
     """Version 1.2.0 is 1.1.0 with a new head: all weights but the head's lie at the same place."""
     crop = ROOT / "modules" / "crop-model"
