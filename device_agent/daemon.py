@@ -251,10 +251,13 @@ class Daemon:
         self._reporter.changed()
 
     async def _tick_forever(self) -> None:
+        told: object = None
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self._fetcher.advance()
             barrier = self._trust.barrier()
+            if told != (told := (barrier, self._fetcher.missing)):
+                self._reporter.changed()
             for model, update in list(self._updates.items()):
                 if update.state.barred != barrier:
                     update.handle(machine.Barred(barrier))

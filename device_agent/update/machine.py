@@ -48,6 +48,15 @@ STEPS = (
     Phase.OBSERVING,
 )  # fmt: skip
 _UNTOUCHABLE = frozenset({Phase.SWITCHING, Phase.CONFIRMING, Phase.ROLLING_BACK, Phase.REMOVING})
+_REPORTED = {
+    Phase.RESOLVING: "fetching",
+    Phase.SWITCHING: "testing",
+    Phase.CONFIRMING: "observing",
+    Phase.ROLLING_BACK: "failed",
+    Phase.WAITING: "failed",
+    Phase.BARRED: "failed",
+    Phase.REMOVING: "idle",
+}
 _CANCELLABLE = frozenset(STEPS) - _UNTOUCHABLE - {Phase.OBSERVING}
 
 
@@ -193,19 +202,7 @@ class State:
     @property
     def reported(self) -> str:
         """The word for it in a report (`protocol.documents.ModelReport`)."""
-        match self.phase:
-            case Phase.RESOLVING:
-                return "fetching"
-            case Phase.SWITCHING:
-                return "testing"
-            case Phase.CONFIRMING:
-                return "observing"
-            case Phase.ROLLING_BACK | Phase.WAITING | Phase.BARRED:
-                return "failed"
-            case Phase.REMOVING:
-                return "idle"
-            case phase:
-                return str(phase)
+        return _REPORTED.get(self.phase, str(self.phase))
 
 
 def resume(confirmed: bytes | None, trial: Goal | None, given_up: GivenUp | None, now: float) -> State:

@@ -22,7 +22,7 @@ from protocol import module
 from protocol.chunks import MAX_PAGES, open_page
 from protocol.documents import Capabilities, Fault, Manifest, ModelReport
 from protocol.errors import FleetError
-from protocol.trust import TrustError, Verifier, choose_target
+from protocol.trust import TrustError, Verifier, check_meta, choose_target
 
 log = logging.getLogger("fleet.update")
 T = TypeVar("T")
@@ -322,9 +322,7 @@ class ModelUpdate:
             raise StepError(self._fault(error.code, error.what), for_good=for_good) from error
         with self._refusal_is_final("module"):
             meta = module.check(wasm)
-        if (meta.name, meta.version) != (self.model, release.manifest.version):
-            text = f"module calls itself {meta.name} {meta.version}, the manifest {release.manifest.version}"
-            raise StepError(self._fault("module", text), for_good=True)
+            check_meta(meta, release.manifest, release.document.target)
         self._wasm = wasm
 
     async def _load_candidate(self, _goal: machine.Goal) -> None:

@@ -38,6 +38,6 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def onemake_world(tmp_path: Path) -> Iterator[World]:
+def one_world(tmp_path: Path) -> Iterator[World]:
     """On mosquitto, for what has nothing to do with brokers."""
     yield from make_world("mosquitto", tmp_path)

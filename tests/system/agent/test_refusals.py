@@ -120,7 +120,7 @@ def test_an_index_that_is_not_the_manifests(serving):
     )
     serving.director.publish_release(lying)
     serving.director.assign(lying)
-    assert "the manifest says 1000" in model_fault(serving, lying, "index")
+    assert "1000 bytes are the module" in model_fault(serving, lying, "index")
 
 
 def test_a_module_that_is_not_the_manifests(serving):
@@ -234,9 +234,10 @@ def test_an_assignment_that_is_none(serving, garbage):
 
 def test_a_clock_before_the_root_was_issued(tmp_path):
     keys = Keys.new(issued=int(time.time()) + 10 * 86_400)
+    data = tmp_path / "a"
     with (
         running("mosquitto", tmp_path / "b") as broker,
-        Director(broker.port, tmp_path / "a", keys) as director,
+        Director(broker.port, data, keys) as director,
     ):
         agent = Agent(data)
         agent.start()
