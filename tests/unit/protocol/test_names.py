@@ -28,9 +28,19 @@ def test_no_name_leaves_its_level(name):
 
 @pytest.mark.parametrize(
     "topic",
-    ["", "fleet/v1/d/x", "fleet/v1/d/x/other", "fleet/v2/d/x/desired", "fleet/v1/d//desired",
-     "fleet/v1/d/X/desired", "fleet/v1/d/x/infer", "fleet/v1/d/x/desired/", "x/fleet/v1/d/x/desired", "fleet/v1/d/x\n/desired"],
-)  # fmt: skip
+    [
+        "",
+        "fleet/v1/d/x",
+        "fleet/v1/d/x/other",
+        "fleet/v2/d/x/desired",
+        "fleet/v1/d//desired",
+        "fleet/v1/d/X/desired",
+        "fleet/v1/d/x/infer",
+        "fleet/v1/d/x/desired/",
+        "x/fleet/v1/d/x/desired",
+        "fleet/v1/d/x\n/desired",
+    ],
+)
 def test_other_topics_are_none(topic):
     assert topics.parse_device(topic) is None
 

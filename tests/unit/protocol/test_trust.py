@@ -79,7 +79,7 @@ class Fleet(RuleBasedStateMachine):
         if self.device.state.generation < before.state.generation:
             # The counts went back, so nothing that was accepted before may be accepted again.
             for old in self.accepted:
-                with pytest.raises(TrustError, match="does not list|valid signatures"):
+                with pytest.raises(TrustError, match=r"does not list|valid signatures"):
                     self.device.accept_assignment(old, 0)
 
     @precondition(lambda self: self.manifests)
