@@ -37,7 +37,7 @@ class ServerInfo:
     data: Path
 
 
-def run_server(
+def run_server(  # noqa: PLR0913 - the options of `fleet up`
     data: Path,
     *,
     port: int = 7400,

@@ -9,7 +9,13 @@ from controller.service import ConflictError, NotFoundError
 from protocol.api import Problem
 from protocol.errors import FleetError, InputError, RefusedError, TimedOutError, UnreachableError
 
+
+class TokenError(RefusedError):
+    """A request without the right token."""
+
+
 _STATUS: list[tuple[type[FleetError], int]] = [
+    (TokenError, 401),
     (NotFoundError, 404),
     (ConflictError, 409),
     (RefusedError, 403),

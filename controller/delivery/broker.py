@@ -73,7 +73,10 @@ class Broker:
         log = self._folder / "nats.log"
         with log.open("ab") as out:
             self._process = subprocess.Popen(  # noqa: S603 - our own program and configuration
-                [program, "-c", configuration], stdout=out, stderr=out, preexec_fn=_die_with_parent
+                [program, "-c", configuration],
+                stdout=out,
+                stderr=out,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - no other thread runs yet
             )
         deadline = time.monotonic() + _START
         while _is_free(self.port):

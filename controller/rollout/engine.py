@@ -103,20 +103,18 @@ def step(progress: Progress, views: Mapping[str, View], now: int) -> Step:
     """
     opened: list[str] = []
     waves = list(progress.waves)
-    if progress.state == "running":
-        for number, wave in enumerate(waves):
-            if wave.state == "done":
-                continue
-            if wave.state == "waiting":
-                wave = replace(wave, started=now)
-                opened += wave.devices
-            states = Counter(device_state(progress, wave, views.get(name), now) for name in wave.devices)
-            settled = states["confirmed"] + states["failed"] + states["offline"] == len(wave.devices)
-            waves[number] = replace(
-                wave, ended=now if settled else None, failed=bool(states["failed"]) and settled
-            )
-            if not settled or states["failed"]:
-                break
+    for number, wave in enumerate(waves if progress.state == "running" else []):
+        if wave.state == "done":
+            continue
+        if wave.state == "waiting":
+            opened += wave.devices
+        begun = replace(wave, started=now) if wave.state == "waiting" else wave
+        states = Counter(device_state(progress, begun, views.get(name), now) for name in wave.devices)
+        settled = states["confirmed"] + states["failed"] + states["offline"] == len(wave.devices)
+        failed = settled and states["failed"] > 0
+        waves[number] = replace(begun, ended=now if settled else None, failed=failed)
+        if not settled or states["failed"]:
+            break
     progress = replace(progress, waves=tuple(waves))
     states_now = {
         name: device_state(progress, wave, views.get(name), now) for wave in waves for name in wave.devices

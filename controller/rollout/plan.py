@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from protocol.documents import Capabilities, Manifest
 from protocol.trust import TrustError, choose_target
 
+_PREFERENCE = ("simd", "mvp", "mcu")
 SMALL_GROUP = 20
 """Groups up to here get one canary and then the rest."""
 
@@ -38,7 +39,7 @@ def fit(manifest: Manifest, candidate: Candidate) -> Fit:
     """Choose the module for one device, by the rule the device itself will apply."""
     if candidate.capabilities is None:
         # Nothing is known against it; it decides for itself when it first connects.
-        best = next(iter(manifest.targets))
+        best = min(manifest.targets, key=_PREFERENCE.index)
         return Fit(candidate.name, candidate.online, best, "has not reported yet")
     try:
         target, _ = choose_target(manifest, candidate.capabilities)

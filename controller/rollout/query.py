@@ -2,7 +2,8 @@
 
     query  = term { "or" term }
     term   = factor { "and" factor }
-    factor = "not" factor | "(" query ")" | label ( "=" | "!=" ) value | label "in" "(" value { "," value } ")"
+    factor = "not" factor | "(" query ")" | label ( "=" | "!=" ) value
+           | label "in" "(" value { "," value } ")"
 
 `name` and `class` are labels that every device has.
 """

@@ -1,5 +1,7 @@
 """What devices say: reports, telemetry, presence, nonces. A broker cannot forge any of what counts."""
 
+from collections.abc import Iterator
+
 from sqlalchemy import Connection, RowMapping
 
 from controller.service.context import Context
@@ -10,7 +12,7 @@ from controller.service.rollouts import Rollouts
 from controller.store import tables as t
 from controller.store.records import change, many, one
 from protocol import cose, topics
-from protocol.documents import MAX_REPORT, NonceAnswer, Report, Telemetry
+from protocol.documents import MAX_REPORT, ModelReport, NonceAnswer, Report, Telemetry
 from protocol.enrolment import report_key
 from protocol.errors import FleetError, RefusedError
 from protocol.trust import NONCE, REPORT, TELEMETRY
@@ -80,7 +82,7 @@ class Intake:
             # Somebody else signed with our key, or our database is older than the fleet: go past it.
             self._context.event(
                 tx, row["name"], "generation",
-                f"reports generation {report.generation}, beyond our {row['generation']}: signing anew above it",
+                f"reports generation {report.generation}, beyond our {row['generation']}: signs above it",
             )  # fmt: skip
             self._director.sign(tx, row["name"], report.generation + 1)
         self._rollouts.touch(tx, row["name"])
@@ -96,21 +98,8 @@ class Intake:
             event(tx, device, "stale", "its assignment has expired; it goes on serving and installs nothing")
         for model, told in now.models.items():
             old = before.models.get(model) if before else None
-            if told.fault and (old is None or old.fault != told.fault):
-                event(tx, device, told.fault.code, f"{model}: {told.fault.text}")
-            if old is not None and (old.state, old.wanted) == (told.state, told.wanted):
-                continue
-            if told.state == "verifying":
-                reused = f", {told.reused:,} B were there" if told.reused else ""
-                event(tx, device, "fetched", f"{model}: fetched {told.received:,} of {told.size:,} B{reused}")
-            elif told.state == "observing":
-                golden = f"golden {told.golden[0]}/{told.golden[1]}, " if told.golden else ""
-                event(tx, device, "switched", f"{model}: {golden}switched, observing")
-            elif told.state == "confirmed" and told.running:
-                event(tx, device, "confirmed", f"{model} {told.running.version} confirmed")
-            elif told.state == "failed":
-                stays = f"runs {told.running.version}" if told.running else "runs nothing of it"
-                event(tx, device, "gave-up", f"{model}: gave the release up, {stays}")
+            for kind, text in _news(model, old, told):
+                event(tx, device, kind, text)
 
     def _telemetry(self, tx: Connection, row: RowMapping, payload: bytes) -> None:
         body = cose.open_mac0(TELEMETRY, payload, self._key(row), max_payload=MAX_REPORT)
@@ -134,7 +123,7 @@ class Intake:
             self._director.publish_again(tx, row["name"])
         self._rollouts.touch(tx, row["name"])
 
-    def _nonce(self, tx: Connection, row: RowMapping, payload: bytes) -> None:
+    def _nonce(self, _tx: Connection, row: RowMapping, payload: bytes) -> None:
         if not 16 <= len(payload) <= 32:
             raise RefusedError(f"nonce of {len(payload)} bytes; 16 to 32 are expected")
         context = self._context
@@ -160,3 +149,31 @@ class Intake:
             lags = report is None or report.generation < row["generation"]
             if lags and row["assignment"] is not None and self._context.clock() - row["issued"] >= 5:
                 self._director.publish_again(tx, row["name"])
+
+
+def _has_fetched(before: ModelReport | None, now: ModelReport) -> bool:
+    """Whether a release was completed between two reports; the steps between may have gone unreported."""
+    fetching = before is None or before.wanted != now.wanted or before.state in ("fetching", "failed", "idle")
+    return fetching and now.state in ("verifying", "loading", "testing", "observing") and now.have == now.size
+
+
+def _news(model: str, old: ModelReport | None, now: ModelReport) -> Iterator[tuple[str, str]]:
+    """What is new about one model: kinds of events and their texts."""
+    if now.fault and (old is None or old.fault != now.fault):
+        yield now.fault.code, f"{model}: {now.fault.text}"
+    if old is not None and (old.state, old.wanted) == (now.state, now.wanted):
+        return
+    if _has_fetched(old, now):
+        reused = f", {now.reused:,} B were there" if now.reused else ""
+        yield "fetched", f"{model}: fetched {now.received:,} of {now.size:,} B{reused}"
+    runs = now.running.version if now.running else None
+    if now.state == "observing":
+        golden = f"golden {now.golden[0]}/{now.golden[1]}, " if now.golden else ""
+        yield "switched", f"{model}: {golden}switched, observing"
+    elif now.state == "confirmed" and runs:
+        yield "confirmed", f"{model} {runs} confirmed"
+    elif now.state == "failed":
+        yield (
+            "gave-up",
+            f"{model}: did not take the release, {f'runs {runs}' if runs else 'runs nothing of it'}",
+        )

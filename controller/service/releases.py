@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 
 from controller.service.context import Context, NotFoundError
+from controller.service.devices import report_of
 from controller.store import tables as t
 from controller.store.records import add, change, highest_sequence, highest_withdrawn, many, one
 from protocol import api, cbor, chunks, cose
@@ -117,10 +118,11 @@ class Releases:
         good = document.signers(MANIFEST, keys)
         if len(good) < role.threshold:
             claimed = ", ".join(sorted(signature.kid.hex() for signature in document.signatures))
+            stranger = f"is signed by key {claimed}, which root {root.version} does not list for role release"
             raise RefusedError(
-                f"manifest is signed by key {claimed}, which root {root.version} does not list for role release"
-                if not good
-                else f"manifest has {len(good)} of {role.threshold} release signatures",
+                f"manifest has {len(good)} of {role.threshold} release signatures"
+                if good
+                else f"manifest {stranger}",
                 remedy="sign with the key that fleet keys show lists for role release",
             )
         return sorted(kid.hex() for kid in good)
@@ -232,8 +234,6 @@ class Releases:
 
 def _running(tx: Connection, release: RowMapping) -> int:
     """How many devices say they run a release."""
-    from controller.service.devices import report_of  # noqa: PLC0415
-
     count = 0
     for row in many(tx, t.devices):
         report = report_of(row)

@@ -1,25 +1,44 @@
 """Pushes, rollbacks, removals, and what becomes of them."""
 
-from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
 from controller.rollout import engine
-from controller.rollout.engine import Progress, Step, View, Wave
-from controller.rollout.plan import Candidate, Fit, fit, waves
+from controller.rollout.engine import Wave
+from controller.rollout.plan import Fit, waves
 from controller.service.context import ConflictError, Context, NotFoundError
 from controller.service.devices import report_of
 from controller.service.director import Director
-from controller.service.groups import devices_in
 from controller.service.library import Library
-from controller.service.releases import find, manifest_of
+from controller.service.planner import Planner
+from controller.service.releases import find
+from controller.service.rollout_view import describe, progress_of, views
 from controller.store import tables as t
 from controller.store.records import Target, add, change, many, one, pushes_of, targets_of
 from protocol import api
-from protocol.documents import ModelReport
 from protocol.errors import InputError, RefusedError
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What a rollout is to do.
+
+    Attributes:
+        kind: `push`, `rollback` or `remove`.
+        fits: Every device of the group.
+        retry: Whether devices that gave the release up shall try again.
+    """
+
+    kind: str
+    release: RowMapping
+    group: str
+    fits: list[Fit]
+    plan: api.PushPlan
+    observe: api.Observe = field(default_factory=api.Observe)
+    timeout: int = 3600
+    retry: bool = False
 
 
 class Rollouts:
@@ -29,6 +48,7 @@ class Rollouts:
         self._context = context
         self._director = director
         self._library = library
+        self._planner = Planner(context, library)
 
     def push(self, request: api.PushRequest) -> api.PushPlan | api.Started:
         """Move a group to a release, or say what that would mean.
@@ -39,7 +59,7 @@ class Rollouts:
             InputError: the group is empty, or the release fits none of its devices.
         """
         with self._context.lock, self._context.store.transaction() as tx:
-            devices = self._members(tx, request.group)
+            self._planner.members(tx, request.group)
             release = find(tx, request.model, request.version)
             if release["withdrawn"]:
                 raise RefusedError(
@@ -47,9 +67,9 @@ class Rollouts:
                     remedy="push a newer version; fleet release list shows them",
                 )
             if not request.allow_interface_change:
-                self._check_interface(tx, request, release)
-            fits = [fit(manifest_of(release), self._candidate(tx, name, request.model)) for name in devices]
-            plan = self._plan(tx, request.group, release, fits)
+                self._planner.check_interface(tx, request, release)
+            fits = self._planner.fits(tx, request.group, release)
+            plan = self._planner.plan(tx, request.group, release, fits)
             if request.dry_run:
                 return plan
             if not any(item.target for item in fits):
@@ -58,8 +78,11 @@ class Rollouts:
                     where=f"{fits[0].device}: {fits[0].reason}",
                     remedy=f"fleet push {request.model} --group {request.group} --dry-run lists all reasons",
                 )
-            return self._begin(tx, "push", release, request.group, fits, request.observe, request.timeout,
-                               retry=request.retry_failed, plan=plan)  # fmt: skip
+            order = _Order(
+                "push", release, request.group, fits, plan,
+                observe=request.observe, timeout=request.timeout, retry=request.retry_failed,
+            )  # fmt: skip
+            return self._begin(tx, order)
 
     def rollback(self, request: api.RollbackRequest) -> api.Started:
         """Move a group back to the release it wanted before.
@@ -69,17 +92,19 @@ class Rollouts:
             RefusedError: that one was withdrawn.
         """
         with self._context.lock, self._context.store.transaction() as tx:
-            devices = self._members(tx, request.group)
-            manifest = self._previous(tx, request.group, request.model)
+            self._planner.members(tx, request.group)
+            manifest = self._planner.previous(tx, request.group, request.model)
             release = one(tx, t.releases, manifest=manifest)
             if release is None or release["withdrawn"]:
                 raise RefusedError(
                     f"the release of {request.model} before was withdrawn", remedy="push a newer version"
                 )
-            fits = [fit(manifest_of(release), self._candidate(tx, name, request.model)) for name in devices]
-            plan = self._plan(tx, request.group, release, fits)
-            return self._begin(tx, "rollback", release, request.group, fits, request.observe, 3600,
-                               retry=True, plan=plan)  # fmt: skip
+            fits = self._planner.fits(tx, request.group, release)
+            plan = self._planner.plan(tx, request.group, release, fits)
+            order = _Order(
+                "rollback", release, request.group, fits, plan, observe=request.observe, retry=True
+            )
+            return self._begin(tx, order)
 
     def remove(self, request: api.RemoveRequest) -> api.Started:
         """Take a model off every device of a group.
@@ -88,7 +113,7 @@ class Rollouts:
             NotFoundError: unknown group, or it does not want the model.
         """
         with self._context.lock, self._context.store.transaction() as tx:
-            devices = self._members(tx, request.group)
+            devices = self._planner.members(tx, request.group)
             history = pushes_of(tx, request.group, request.model)
             if not history or history[0]["manifest"] is None:
                 raise NotFoundError(
@@ -99,117 +124,15 @@ class Rollouts:
             if release is None:
                 raise NotFoundError(f"the release of {request.model} is unknown")
             fits = [
-                Fit(name, self._candidate(tx, name, request.model).online, "none", "is to be removed")
+                Fit(name, self._planner.candidate(tx, name, request.model).online, "none", "is to be removed")
                 for name in devices
             ]
-            plan = self._plan(tx, request.group, release, fits, removal=True)
-            return self._begin(tx, "remove", release, request.group, fits, api.Observe(), 3600,
-                               retry=False, plan=plan)  # fmt: skip
+            plan = self._planner.plan(tx, request.group, release, fits, removal=True)
+            return self._begin(tx, _Order("remove", release, request.group, fits, plan))
 
-    def _members(self, tx: Connection, group: str) -> list[str]:
-        devices = devices_in(tx, group)
-        if not devices:
-            raise InputError(
-                f"group {group} is empty", remedy=f"fleet group add {group} DEVICE …, or give it a --query"
-            )
-        return devices
-
-    def _previous(self, tx: Connection, group: str, model: str) -> str:
-        history = pushes_of(tx, group, model)
-        now = history[0]["manifest"] if history else None
-        for push in history[1:]:
-            if push["manifest"] is not None and push["manifest"] != now:
-                return str(push["manifest"])
-        raise NotFoundError(
-            f"{group} wanted no other release of {model} before",
-            remedy=f"fleet push {model} --group {group} --version VERSION",
-        )
-
-    def _check_interface(self, tx: Connection, request: api.PushRequest, new: RowMapping) -> None:
-        history = pushes_of(tx, request.group, request.model)
-        if not history or history[0]["manifest"] is None:
-            return
-        old = one(tx, t.releases, manifest=history[0]["manifest"])
-        if old is None:
-            return
-        for side in ("inputs", "outputs"):
-            was, becomes = (_interface(row["details"][side]) for row in (old, new))
-            if was != becomes:
-                raise RefusedError(
-                    f"{request.model} {request.version} has other {side} than {old['version']}, "
-                    f"which {request.group} runs",
-                    where=f"{side}: {becomes} instead of {was}",
-                    remedy="applications would break; --allow-interface-change if they are ready",
-                )
-
-    def _candidate(self, tx: Connection, name: str, model: str) -> Candidate:
-        row = one(tx, t.devices, name=name)
-        report = report_of(row) if row is not None else None
-        told = report.models.get(model) if report else None
-        return Candidate(
-            name,
-            bool(row and row["online"]),
-            report.capabilities if report else None,
-            told.running.version if told and told.running else None,
-        )
-
-    def _plan(
-        self, tx: Connection, group: str, release: RowMapping, fits: list[Fit], *, removal: bool = False
-    ) -> api.PushPlan:
-        cut = waves(fits)
-        number = {name: index + 1 for index, (_, names) in enumerate(cut) for name in names}
-        manifest = manifest_of(release)
-        return api.PushPlan(
-            model=release["model"],
-            version=release["version"],
-            group=group,
-            manifest=release["manifest"],
-            waves=[f"{name}: {len(names)}" for name, names in cut],
-            devices=[
-                api.PlannedDevice(
-                    device=item.device,
-                    wave=number.get(item.device),
-                    target=item.target,
-                    bytes=0 if removal or not item.target else self._to_send(tx, item, release),
-                    online=item.online,
-                    reason=item.reason,
-                )
-                for item in fits
-            ],
-            publish_bytes=0
-            if removal
-            else sum(self._library.missing(tx, release["manifest"]).values()) + len(manifest.encode()),
-        )
-
-    def _to_send(self, tx: Connection, item: Fit, release: RowMapping) -> int:
-        """Bytes of the module that the device's installed release does not share."""
-        from protocol import chunks  # noqa: PLC0415
-
-        def listed(row: RowMapping, target: str) -> dict[bytes, int]:
-            found = manifest_of(row).targets.get(target)
-            if found is None:
-                return {}
-            fetch = lambda digest: self._context.blobs.get(digest.hex())  # noqa: E731
-            index = chunks.read_index(found.index, fetch, target, found.size)
-            return {chunk.digest: chunk.length for chunk in index.chunks}
-
-        device = one(tx, t.devices, name=item.device)
-        report = report_of(device) if device is not None else None
-        told = report.models.get(release["model"]) if report else None
-        there: set[bytes] = set()
-        if told and told.running:
-            old = one(tx, t.releases, manifest=told.running.manifest.hex())
-            if old is not None:
-                there = set(listed(old, told.running.target))
-        return sum(
-            length for digest, length in listed(release, item.target or "").items() if digest not in there
-        )
-
-    def _begin(
-        self, tx: Connection, kind: str, release: RowMapping, group: str, fits: list[Fit], observe: api.Observe,
-        timeout: int, *, retry: bool, plan: api.PushPlan,
-    ) -> api.Started:  # fmt: skip
+    def _begin(self, tx: Connection, order: _Order) -> api.Started:
         context, now = self._context, self._context.clock()
+        kind, release, group, observe = order.kind, order.release, order.group, order.observe
         model = release["model"]
         for row in many(tx, t.rollouts, group_name=group, model=model):
             if row["state"] in ("running", "paused"):
@@ -225,14 +148,14 @@ class Rollouts:
             self._library.publish(tx, release["manifest"])
         document: dict[str, Any] = {
             "kind": kind, "version": release["version"], "manifest": None if gone else release["manifest"],
-            "timeout": timeout, "observe": observe.model_dump(), "retry": retry,
-            "waves": [asdict(Wave(name, tuple(names))) for name, names in waves(fits)],
-            "targets": {item.device: item.target for item in fits if item.target},
-            "unfit": [device.model_dump() for device in plan.devices if device.target is None],
+            "timeout": order.timeout, "observe": observe.model_dump(), "retry": order.retry,
+            "waves": [asdict(Wave(name, tuple(names))) for name, names in waves(order.fits)],
+            "targets": {item.device: item.target for item in order.fits if item.target},
+            "unfit": [device.model_dump() for device in order.plan.devices if device.target is None],
             "before": {},
         }  # fmt: skip
         document["before"] = {
-            item.device: self._baseline(tx, item.device, model) for item in fits if item.target
+            item.device: self._baseline(tx, item.device, model) for item in order.fits if item.target
         }
         number = add(
             tx,
@@ -244,12 +167,9 @@ class Rollouts:
             created=now,
             plan=document,
         )
-        who = context.event
-        who(tx, None, kind, f"{kind} {number}: {model} {release['version']} to {group}")
-        row = one(tx, t.rollouts, id=number)
-        if row is not None:
-            self.step(tx, row)
-        return api.Started(rollout=number, plan=plan)
+        context.event(tx, None, kind, f"{kind} {number}: {model} {release['version']} to {group}")
+        self.step(tx, self._find(tx, number))
+        return api.Started(rollout=number, plan=order.plan)
 
     def _baseline(self, tx: Connection, device: str, model: str) -> dict[str, Any]:
         row = one(tx, t.devices, name=device)
@@ -271,11 +191,9 @@ class Rollouts:
         """Advance one rollout, carry out what that decides, and wake who waits for it."""
         now = self._context.clock()
         plan = dict(row["plan"])
-        result = engine.step(_progress(row), self._views(tx, row), now)
+        result = engine.step(progress_of(row), views(tx, row), now)
         for name in result.open:
             self._open(tx, row, name)
-        if result.open:
-            result = Step(result.progress, (), engine.step(result.progress, self._views(tx, row), now).states)
         plan["waves"] = [asdict(wave) for wave in result.progress.waves]
         self._save(
             tx, row, plan, state=result.progress.state, ended=result.progress.ended,
@@ -303,22 +221,11 @@ class Rollouts:
             f"{plan['kind']} {row['id']} wants {model} {plan['version']} for {row['group_name']}",
         )  # fmt: skip
 
-    def _views(self, tx: Connection, row: RowMapping) -> dict[str, View]:
-        views = {}
-        for wave in row["plan"]["waves"]:
-            for name in wave["devices"]:
-                device = one(tx, t.devices, name=name)
-                if device is None:
-                    continue
-                report = report_of(device)
-                views[name] = View(
-                    online=device["online"],
-                    converged=report is not None and report.generation >= device["generation"],
-                    report=report.models.get(row["model"]) if report else None,
-                )
-        return views
-
     def _save(self, tx: Connection, row: RowMapping, plan: dict[str, Any], **values: Any) -> None:
+        if values.get("ended") is not None:
+            # What devices do afterwards is no longer this rollout's doing.
+            ended = describe(tx, {**row, **values, "plan": plan}, self._context.clock())
+            plan = plan | {"final": ended.model_dump(mode="json", include={"devices", "waves"})}
         change(tx, t.rollouts, {"id": row["id"]}, plan=plan, revision=row["revision"] + 1, **values)
         if values.get("ended") and row["ended"] is None:
             self._context.event(
@@ -345,7 +252,7 @@ class Rollouts:
             moves = {"pause": ("running", "paused"), "resume": ("paused", "running")}
             if action == "back":
                 request = api.RollbackRequest(model=row["model"], group=row["group_name"])
-                return self._describe(tx, self._find(tx, self.rollback(request).rollout))
+                return describe(tx, self._find(tx, self.rollback(request).rollout), self._context.clock())
             allowed = ("running", "paused") if action == "stop" else (moves[action][0],)
             if row["state"] not in allowed:
                 raise ConflictError(f"rollout {number} is {row['state']}; it cannot {action}")
@@ -356,7 +263,7 @@ class Rollouts:
                 self._save(tx, row, row["plan"], state=moves[action][1])
                 if action == "resume":
                     self.step(tx, self._find(tx, number))
-            return self._describe(tx, self._find(tx, number))
+            return describe(tx, self._find(tx, number), self._context.clock())
 
     def _find(self, tx: Connection, number: int) -> RowMapping:
         row = one(tx, t.rollouts, id=number)
@@ -370,7 +277,7 @@ class Rollouts:
             if after is not None:
                 self._context.changed.wait_for(lambda: self._revision(number) > after, timeout=wait)
             with self._context.store.transaction() as tx:
-                return self._describe(tx, self._find(tx, number))
+                return describe(tx, self._find(tx, number), self._context.clock())
 
     def _revision(self, number: int) -> int:
         with self._context.store.transaction() as tx:
@@ -380,94 +287,10 @@ class Rollouts:
         """Rollouts, newest first; `cursor` is the number to go on below."""
         with self._context.lock, self._context.store.transaction() as tx:
             rows = [row for row in many(tx, t.rollouts) if cursor is None or row["id"] < cursor][::-1]
-            items = [self._describe(tx, row) for row in rows[:limit]]
+            items = [describe(tx, row, self._context.clock()) for row in rows[:limit]]
         return api.RolloutPage(items=items, next=str(items[-1].id) if len(rows) > limit else None)
 
     def recent(self, tx: Connection, since: int) -> list[api.Rollout]:
         """Those that run, or ended after `since`."""
         rows = [r for r in many(tx, t.rollouts) if r["ended"] is None or r["ended"] >= since]
-        return [self._describe(tx, row) for row in rows[::-1]]
-
-    def _describe(self, tx: Connection, row: RowMapping) -> api.Rollout:
-        plan, progress, views = row["plan"], _progress(row), self._views(tx, row)
-        now = self._context.clock()
-        devices, counted = [], []
-        for number, wave in enumerate(progress.waves, 1):
-            counts: Counter[str] = Counter()
-            for name in wave.devices:
-                state = engine.device_state(progress, wave, views.get(name), row["ended"] or now)
-                counts[state] += 1
-                devices.append(self._device(tx, plan, name, number, state, views.get(name)))
-            counted.append(
-                api.Wave(
-                    number=number, name=wave.name, state=wave.state, devices=len(wave.devices),
-                    counts=dict(counts), started=wave.started, ended=wave.ended,
-                )
-            )  # fmt: skip
-        return api.Rollout(
-            id=row["id"],
-            revision=row["revision"],
-            kind=plan["kind"],
-            state=row["state"],
-            model=row["model"],
-            version=plan["version"],
-            group=row["group_name"],
-            created=row["created"],
-            ended=row["ended"],
-            waves=counted,
-            devices=devices,
-            unfit=plan["unfit"],
-            sent=sum(device.received for device in devices),
-            saved=sum(device.reused for device in devices),
-            outcome=row["outcome"],
-        )
-
-    def _device(
-        self, tx: Connection, plan: dict[str, Any], name: str, wave: int, state: api.DeviceState, view: View | None
-    ) -> api.RolloutDevice:  # fmt: skip
-        told: ModelReport | None = view.report if view else None
-        before = plan["before"].get(name, {})
-        about_this = bool(told and told.wanted and told.wanted.hex() == plan["manifest"])
-        # A device that had the release before this rollout began fetched nothing for it.
-        fetched = about_this and before.get("wanted") != plan["manifest"]
-        usage = told.usage if told and about_this else None
-        return api.RolloutDevice(
-            device=name,
-            wave=wave,
-            state=state,
-            online=bool(view and view.online),
-            target=plan["targets"].get(name, ""),
-            have=told.have if told and about_this else 0,
-            size=told.size if told and about_this else 0,
-            reused=told.reused if told and fetched else 0,
-            received=told.received if told and fetched else 0,
-            golden=told.golden if told and about_this else None,
-            p95_us=usage.p95_us or None if usage else None,
-            previous_p95_us=before.get("p95"),
-            running=told.running.version if told and told.running else None,
-            fault=told.fault if told and about_this else None,
-        )
-
-
-def _progress(row: RowMapping) -> Progress:
-    plan = row["plan"]
-    label = f"{row['model']} {plan['version']}" if plan["manifest"] else row["model"]
-    return Progress(
-        manifest=bytes.fromhex(plan["manifest"]) if plan["manifest"] else None,
-        label=label,
-        group=row["group_name"],
-        created=row["created"],
-        timeout=plan["timeout"],
-        waves=tuple(Wave(**(wave | {"devices": tuple(wave["devices"])})) for wave in plan["waves"]),
-        state=row["state"],
-        ended=row["ended"],
-        outcome=row["outcome"],
-    )
-
-
-def _interface(tensors: list[dict[str, Any]]) -> list[str]:
-    """Name, the type people see, and shape of each tensor."""
-    return [
-        f"{x['name']} {'float32' if x['scale'] is not None else x['dtype']}{list(x['shape'])}"
-        for x in tensors
-    ]
+        return [describe(tx, row, self._context.clock()) for row in rows[::-1]]

@@ -5,7 +5,9 @@ import re
 import shutil
 import sys
 import tempfile
+import threading
 import time
+from functools import partial
 from pathlib import Path
 
 from scripts.demonstration.attacks import Tamperer, forge_release
@@ -68,71 +70,80 @@ def tampered_chunk(fleet: Fleet) -> None:
             fleet.fleet("group", "add", alone, agent.name, quiet=True)
             fleet.fleet("push", "crop-model", "--version", "1.3.0", "--group", alone, "--detach", quiet=True)
         for agent in fleet.agents:
-            show_refusal(fleet, agent, "other bytes")
-    print(f"the chunk was overwritten {attacker.count} times; now the attacker leaves, and the fleet heals:")
-    wait_until(lambda: running(fleet) == {"1.3.0"}, "the true chunk reaches all devices", 60)
-    print("  all four run crop-model 1.3.0, from the bytes that were signed")
+            show_event(fleet, agent, "other bytes")
+    print(f"the chunk was overwritten {attacker.count} times; now the attacker is locked out:")
+    push(fleet, "crop-model", "--version", "1.3.0", "--retry-failed")
 
 
 def running(fleet: Fleet) -> set[str | None]:
     """Versions of crop-model that the devices confirmed."""
-    models = [fleet.json("devices", agent.name)["models"] for agent in fleet.agents]
-    found = [model.get("crop-model") for model in models if isinstance(model, dict)]
+    found = [device["models"].get("crop-model") for device in fleet.json("devices")]
     return {model["running"] if model and model["state"] == "confirmed" else None for model in found}
 
 
 def wrong_key(fleet: Fleet) -> None:
     """Someone stole the director's key, but not the release key."""
     scene("attack: a thief with the director's key assigns a release that the wrong key has signed")
-    generations = {
-        agent.name: int(str(fleet.json("devices", agent.name)["generation"])) for agent in fleet.agents
-    }
-    manifest = bytes.fromhex(str(fleet.json("release", "show", "crop-model", "1.3.0")["manifest"]))
+    generations = {device["name"]: device["generation"] for device in fleet.json("devices")}
+    manifest = bytes.fromhex(fleet.json("release", "show", "crop-model", "1.3.0")["manifest"])
     key = fleet.folder / "data/fleet/controller/director.key"
     with fleet.frozen_controller():
         rogue = forge_release(fleet.mqtt_port, key, manifest, generations).public.id.hex()
         print("while the controller hangs; what fleet-agent status says on each device:")
         for agent in fleet.agents:
-            wait_until(lambda agent=agent: rogue in agent.says(), f"{agent.name} refuses key {rogue}")
+            wait_until(partial(tells, agent, rogue), f"{agent.name} refuses key {rogue}")
             print(f"  {' '.join(agent.says().split())}", flush=True)
     print("the controller wakes, and signs above the forged generation:")
     wait_until(lambda: running(fleet) == {"1.3.0"}, "all devices are back on the true assignment", 60)
     print("  all four are on crop-model 1.3.0, confirmed; none ever stopped serving it")
 
 
-def show_refusal(fleet: Fleet, agent: Agent, word: str) -> None:
-    """Wait until the device has said why it refused, and show that."""
+def tells(agent: Agent, words: str) -> bool:
+    """Whether the device itself says these words."""
+    return words in agent.says()
+
+
+def show_event(fleet: Fleet, agent: Agent, words: str) -> None:
+    """Wait until `fleet why` tells of an event with these words, and show that."""
     told: list[str] = []
 
-    def refused() -> bool:
-        events = fleet.json("why", agent.name)["events"]
-        texts = [str(event["text"]) for event in events] if isinstance(events, list) else []
-        told[:] = [text for text in texts if word in text]
+    def has_told() -> bool:
+        texts = [event["text"] for event in fleet.json("why", agent.name)["events"]]
+        told[:] = [text for text in texts if words in text]
         return bool(told)
 
-    wait_until(refused, f"{agent.name} says why it refused ({word})")
+    wait_until(has_told, f"{agent.name} tells of {words!r}")
     print(f"  {agent.name}  {told[-1]}", flush=True)
 
 
 def large_model(fleet: Fleet) -> None:
     """A module of more than half a megabyte: progress, resume after a power cut, deduplication."""
-    scene("a second, larger model: text direction, float32; one agent loses power on the way")
+    scene("a second, larger model: text direction, float32; one agent loses power while it fetches")
     victim = fleet.agents[0]
+    stored = victim.data / "models/text-direction"
+    cut = threading.Thread(target=lambda: kill_at(victim, stored, 100_000))
+    cut.start()
     fleet.fleet("push", "text-direction", "--group", GROUP, "--observe", "20,2s", "--detach")
-    wait_until(lambda: fetched(fleet, victim) > 0, f"{victim.name} has begun to fetch", 60)
-    victim.kill()
-    print(f"kill -9 {victim.name} in the middle of its fetch; it starts again", flush=True)
+    cut.join()
+    print(f"kill -9 {victim.name} with {on_disk(stored):,} bytes of the module stored; it starts again")
     victim.start()
-    push(fleet, "text-direction")
+    number = max(rollout["id"] for rollout in fleet.json("status")["rollouts"])
+    if fleet.fleet("rollout", "show", number, "--follow").returncode:
+        raise RuntimeError("the interrupted push did not succeed")
+    show_event(fleet, victim, "text-direction: fetched")
     scene("the same weights as 1.0.1: what is on the devices already is not sent again")
     push(fleet, "text-direction", "--project", project(fleet, "text-direction", "1.0.1"))
 
 
-def fetched(fleet: Fleet, agent: Agent) -> int:
-    """Bytes of the text-direction module that the agent says it has."""
-    models = fleet.json("devices", agent.name)["models"]
-    report = models.get("text-direction", {}).get("report") if isinstance(models, dict) else None
-    return int(report["have"]) if report else 0
+def on_disk(folder: Path) -> int:
+    """Bytes of a module that the agent has written; the file has its full length from the start."""
+    return max((file.stat().st_blocks * 512 for file in folder.glob("*/module")), default=0)
+
+
+def kill_at(agent: Agent, folder: Path, size: int) -> None:
+    """`kill -9` an agent as soon as so many bytes of a module are on its disk."""
+    wait_until(lambda: on_disk(folder) > size, f"{agent.name} fetches", 60, pause=0.0005)
+    agent.kill()
 
 
 def main() -> None:

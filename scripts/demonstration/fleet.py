@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 BIN = Path(sys.executable).parent
 
@@ -24,8 +25,8 @@ def free_port() -> int:
         return port
 
 
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
-    """Ask until `condition` holds.
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 30, pause: float = 0.05) -> None:
+    """Ask until `condition` holds, every `pause` seconds.
 
     Raises:
         TimeoutError: it did not within `seconds`.
@@ -34,7 +35,7 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = 30) 
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {seconds:.0f} s")
-        time.sleep(0.05)
+        time.sleep(pause)
 
 
 class Agent:
@@ -142,10 +143,9 @@ class Fleet:
             raise RuntimeError(f"fleet {' '.join(words)} ended with {done.returncode}: {done.stderr}")
         return done
 
-    def json(self, *arguments: object) -> dict[str, object]:
+    def json(self, *arguments: object) -> Any:
         """What `fleet ARGUMENTS --json` prints."""
-        answer: dict[str, object] = json.loads(self.fleet(*arguments, "--json", quiet=True).stdout)
-        return answer
+        return json.loads(self.fleet(*arguments, "--json", quiet=True).stdout)
 
     def up(self) -> None:
         """Make keys and start controller and broker."""
