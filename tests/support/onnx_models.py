@@ -330,6 +330,25 @@ def _transpose(b: Builder) -> str:
     return b.node("Transpose", b.input("x", 2, 3, 4, 5), perm=[0, 3, 1, 2])
 
 
+@recipe("add_own_transpose")
+def _add_own_transpose(b: Builder) -> str:
+    """Both operands are one memory, walked in two orders: the sum must not overwrite it."""
+    x = b.node("Sigmoid", b.input("x", 5, 5))
+    return b.node("Relu", b.node("Add", x, b.node("Transpose", x)))
+
+
+@recipe("mul_own_reshape")
+def _mul_own_reshape(b: Builder) -> str:
+    x = b.node("Sigmoid", b.input("x", 1, 6))
+    return b.node("Sigmoid", b.node("Mul", b.node("Reshape", x, b.ints(6, 1)), x))
+
+
+@recipe("square")
+def _square(b: Builder) -> str:
+    x = b.node("Sigmoid", b.input("x", 3, 6))
+    return b.node("Sigmoid", b.node("Mul", x, x))
+
+
 @recipe("channels_last_model")
 def _channels_last(b: Builder) -> str:
     x = b.node("Transpose", b.input("x", 1, 6, 6, 3), perm=[0, 3, 1, 2])

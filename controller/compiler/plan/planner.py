@@ -84,8 +84,7 @@ def _reaches_output(graph: Graph, name: str) -> bool:
 def _last_use(graph: Graph, steps: tuple[Step, ...], owners: dict[str, str]) -> dict[str, int]:
     """The last step that needs the memory of each owner; the number of steps for outputs."""
     index = {step.name: number for number, step in enumerate(steps)}
-    last = {owner: index.get(step.name, -1) for step in steps for owner in [step.output]}
-    last |= dict.fromkeys((name for name in graph.inputs), -1)
+    last = dict.fromkeys(graph.inputs, -1) | {step.output: number for number, step in enumerate(steps)}
     for node in graph.nodes:
         if node.name not in index:
             continue
@@ -100,6 +99,7 @@ def _last_use(graph: Graph, steps: tuple[Step, ...], owners: dict[str, str]) -> 
 def _share_in_place(graph: Graph, steps: tuple[Step, ...], owners: dict[str, str]) -> None:
     """Let the output of a step take over the memory of an input that nobody needs afterwards."""
     last = _last_use(graph, steps, owners)
+    inputs = {node.name: set(node.inputs) for node in graph.nodes}
     outputs = {owners[name] for name in graph.outputs}
     for number, step in enumerate(steps):
         for name in step.in_place:
@@ -107,6 +107,9 @@ def _share_in_place(graph: Graph, steps: tuple[Step, ...], owners: dict[str, str
             if owner is None or last[owner] != number or (owner in graph.inputs and step.output in outputs):
                 continue
             if graph.tensors[owner].nbytes < graph.tensors[step.output].nbytes:
+                continue
+            # Another name of the same memory may be walked in another order.
+            if sum(owners.get(other) == owner for other in inputs[step.name]) > 1:
                 continue
             last[owner] = last[step.output]
             if step.output in outputs:
@@ -121,7 +124,7 @@ def _buffers(
     graph: Graph, steps: tuple[Step, ...], owners: dict[str, str]
 ) -> tuple[dict[str, Buffer], dict[int, Buffer]]:
     """Memory of the owners, and scratch by step."""
-    last = _last_use(graph, steps, owners) | {}
+    last = _last_use(graph, steps, owners)
     first = dict.fromkeys(graph.inputs, -1)
     for number, step in enumerate(steps):
         owner = owners[step.output]

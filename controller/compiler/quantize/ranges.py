@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from controller.compiler.ir import Quant
+from controller.compiler.ir import Array, Quant
 from controller.compiler.quantize.histogram import Histogram
 
 Range = tuple[float, float]
@@ -38,14 +38,13 @@ def mse(histogram: Histogram) -> Range:
     return low * best[0], high * best[1]
 
 
-def _error(
-    values: "np.ndarray[tuple[int], np.dtype[np.float64]]", counts: object, low: float, high: float
-) -> float:
+def _error(values: Array, counts: Array, low: float, high: float) -> float:
+    """Sum of squared errors of an int8 tensor over [low, high]."""
     scale = (high - low) / 255
     if scale <= 0:
         return 0.0
     quantized = np.rint(np.clip(values, low, high) / scale) * scale
-    return float(np.dot((quantized - values) ** 2, np.asarray(counts)))
+    return float(np.dot((quantized - values) ** 2, counts))
 
 
 METHODS = {"minmax": minmax, "mse": mse}
