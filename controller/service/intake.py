@@ -165,7 +165,7 @@ def _news(model: str, old: ModelReport | None, now: ModelReport) -> Iterator[tup
         return
     if _has_fetched(old, now):
         reused = f", {now.reused:,} B were there" if now.reused else ""
-        yield "fetched", f"{model}: fetched {now.received:,} of {now.size:,} B{reused}"
+        yield "fetched", f"{model}: fetched {now.size - now.reused:,} of {now.size:,} B{reused}"
     runs = now.running.version if now.running else None
     if now.state == "observing":
         golden = f"golden {now.golden[0]}/{now.golden[1]}, " if now.golden else ""
