@@ -1,7 +1,7 @@
 """The agent, or a runner, is killed at random moments of an update, and the device converges.
 
 `python -m tests.faults.kills [--seed N] [--kills N] [--broker KIND] [--model NAME]` is the long form; pytest
-runs a shorter one. Releases alternate; after each kill the agent is started again and must at once
+runs a shorter one. Three releases take turns; after each kill the agent is started again and must at once
 answer from a verified release, the old or the new; at the end it must be on the release wanted last.
 """
 
@@ -19,39 +19,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.agents import Agent, floats
+from tests.support.agents import Agent
 from tests.support.brokers import KINDS, running
 from tests.support.director import Built, Director, wait_until
-from tests.support.fake_module import FakeModule
-
-# Sizes of the crop model and of the text-direction classifier.
-WEIGHTS = {"crop-model": 18_000, "text-direction": 600_000}
-_INPUT = [1.0, -2.0, 3.0, 0.0, 5.5, -6.0, 7.0, 60.0]
+from tests.support.real_models import MODELS, VERSIONS, Sample, build_release
 
 
 @dataclass(frozen=True)
 class Version:
-    """A release, and what it answers to `_INPUT`."""
+    """A release, and what it answers to its sample."""
 
     built: Built
-    answer: list[float]
+    sample: Sample
+
+    @property
+    def name(self) -> str:
+        """Its version."""
+        return self.built.manifest.version
 
 
-def versions(director: Director, model: str) -> list[Version]:
-    """Two releases of a model that share most of their weights, published."""
-    weights = WEIGHTS[model]
+def versions(director: Director, model: str, folder: Path) -> list[Version]:
+    """Three releases of a model, published: with two slots the next is never on the device already."""
     result = []
-    for number in (1, 2):
-        fake = FakeModule(
-            name=model,
-            version=f"1.{number}.0",
-            key=number,
-            weights=weights,
-            shared=weights // 2,
-            deadline=5000,
-        )
-        quantized = bytes(int(value * 2) & 0xFF for value in _INPUT)
-        result.append(Version(director.release(fake, sequence=number), floats(fake.answer(quantized))))
+    for number, version in enumerate(VERSIONS):
+        built, sample = build_release(model, version, folder, director.keys.release, number + 1)
+        director.publish_release(built)
+        result.append(Version(built, sample))
     return result
 
 
@@ -61,17 +54,17 @@ def answering(agent: Agent, model: str, candidates: list[Version], seconds: floa
     Raises:
         AssertionError: the answer is not that of the release it is said to be from.
     """
-    body = wait_until(lambda: _infer(agent, model), f"{model} answers", seconds)
-    found = next(v for v in candidates if v.built.manifest.version == body["model_version"])
-    assert body["outputs"][0]["data"] == found.answer, (
-        f"{body} is not the answer of {found.built.manifest.version}"
-    )
+    sample = candidates[0].sample
+    body = wait_until(lambda: _infer(agent, model, sample), f"{model} answers", seconds)
+    found = next(v for v in candidates if v.name == body["model_version"])
+    assert body["outputs"][0]["data"] == found.sample.answer, f"{body} is a wrong answer"
     return found
 
 
-def _infer(agent: Agent, model: str) -> dict | None:
+def _infer(agent: Agent, model: str, sample: Sample) -> dict | None:
+    item = {"name": sample.name, "datatype": "FP32", "shape": sample.shape, "data": sample.values}
     try:
-        return agent.infer(model, _INPUT)
+        return agent.post(model, {"inputs": [item]})
     except (OSError, ConnectionError):
         return None
 
@@ -91,12 +84,12 @@ def prove(
         agent = Agent(data)
         agent.start()
         try:
-            both = versions(director, model)
-            director.assign(both[0].built, observe=(2, 1))
-            director.wait_state(both[0].built, "confirmed")
-            wanted, typical = _measure(director, agent, model, both)
+            every = versions(director, model, folder)
+            director.assign(every[0].built, observe=(2, 1))
+            director.wait_state(every[0].built, "confirmed")
+            wanted, typical = every[1], _measure(director, agent, model, every[1])
             for number in range(kills):
-                wanted = both[number % 2]
+                wanted = every[number % 2]
                 director.assign(
                     wanted.built, observe=(1000, 0) if number % 3 else (1, 30), attempt=number + 10
                 )
@@ -106,11 +99,11 @@ def prove(
                 else:
                     agent.kill()
                     agent.start(wait=False)
-                found = answering(agent, model, both)
-                say(f"{number + 1}/{kills} {found.built.manifest.version}")
+                found = answering(agent, model, every)
+                say(f"{number + 1}/{kills} {found.name}")
             wait_until(
-                lambda: answering(agent, model, both) is wanted and _confirmed(agent, model, wanted),
-                f"{model} {wanted.built.manifest.version} is confirmed at the end", 60,
+                lambda: answering(agent, model, every) is wanted and _confirmed(agent, model, wanted),
+                f"{model} {wanted.name} is confirmed at the end", 60,
             )  # fmt: skip
         except BaseException as error:
             error.add_note(f"seed {seed}; the agent's log ends:\n{agent.log.read_text()[-3000:]}")
@@ -119,19 +112,19 @@ def prove(
             agent.kill()
 
 
-def _measure(director: Director, agent: Agent, model: str, both: list[Version]) -> tuple[Version, float]:
+def _measure(director: Director, agent: Agent, model: str, wanted: Version) -> float:
     """How long an undisturbed update takes; 0.1 s at least."""
     start = time.monotonic()
-    director.assign(both[1].built, observe=(1000, 0), attempt=1)
-    wait_until(lambda: _confirmed(agent, model, both[1]), "the first update")
-    return both[1], max(0.1, time.monotonic() - start)
+    director.assign(wanted.built, observe=(1000, 0), attempt=1)
+    wait_until(lambda: _confirmed(agent, model, wanted), "the first update")
+    return max(0.1, time.monotonic() - start)
 
 
 def _confirmed(agent: Agent, model: str, wanted: Version) -> bool:
     status = agent.get("/fleet/status") or {}
     report = status.get("models", {}).get(model, {})
     running_version = report.get("running", {}).get("version")
-    return report.get("state") == "confirmed" and running_version == wanted.built.manifest.version
+    return report.get("state") == "confirmed" and running_version == wanted.name
 
 
 def _kill_runner(agent: Agent, generator: random.Random) -> None:
@@ -147,10 +140,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--broker", choices=KINDS, default="nats")
-    parser.add_argument("--model", choices=WEIGHTS, action="append")
+    parser.add_argument("--model", choices=MODELS, action="append")
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
-    for model in arguments.model or WEIGHTS:
+    for model in arguments.model or MODELS:
         start = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             prove(

@@ -17,7 +17,9 @@ KINDS = ("mosquitto", "nats")
 _CONNECT = bytes.fromhex("1011 0004 4d515454 04 02 000a 0005") + b"probe"
 _ACCEPTED = bytes.fromhex("20020000")
 
+# As root mosquitto would change to a user who cannot write here; otherwise `user` has no effect.
 _MOSQUITTO = """\
+user root
 listener {port} 127.0.0.1
 allow_anonymous true
 persistence true
