@@ -17,6 +17,7 @@ class Candidate:
     """A device of the group."""
 
     name: str
+    device_class: str
     online: bool
     capabilities: Capabilities | None
     """None before its first report."""
@@ -38,6 +39,10 @@ class Fit:
 def fit(manifest: Manifest, candidate: Candidate) -> Fit:
     """Choose the module for one device, by the rule the device itself will apply."""
     if candidate.capabilities is None:
+        if candidate.device_class not in manifest.classes:
+            classes = ", ".join(manifest.classes) or "no class"
+            reason = f"{manifest.model} is for {classes}, the device is of class {candidate.device_class}"
+            return Fit(candidate.name, candidate.online, None, reason)
         # Nothing is known against it; it decides for itself when it first connects.
         best = min(manifest.targets, key=_PREFERENCE.index)
         return Fit(candidate.name, candidate.online, best, "has not reported yet")

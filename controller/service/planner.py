@@ -86,6 +86,7 @@ class Planner:
         told = report.models.get(model) if report else None
         return Candidate(
             name,
+            row["device_class"] if row is not None else "",
             bool(row and row["online"]),
             report.capabilities if report else None,
             told.running.version if told and told.running else None,

@@ -14,7 +14,7 @@ from protocol.documents import MAX_MANIFEST, Manifest, Target
 from protocol.errors import InputError, RefusedError
 from protocol.keys import PublicKey
 from protocol.module import ModuleMeta, check
-from protocol.trust import MANIFEST, check_module
+from protocol.trust import MANIFEST, check_meta, check_module
 
 
 def find(tx: Connection, model: str, version: str) -> RowMapping:
@@ -132,10 +132,7 @@ class Releases:
         modules, metas = [], []
         for name, target in manifest.targets.items():
             meta, info = self._module(name, target)
-            if (meta.name, meta.version, meta.target) != (manifest.model, manifest.version, name):
-                raise RefusedError(
-                    f"module for {name} says it is {meta.name} {meta.version} for {meta.target}"
-                )
+            check_meta(meta, manifest, name)
             modules.append(info.model_dump(mode="json"))
             metas.append(meta)
         if not metas:
@@ -164,10 +161,6 @@ class Releases:
         wasm = b"".join(pieces)
         check_module(wasm, target)
         meta = check(wasm)
-        if meta.memory != target.memory:
-            raise RefusedError(
-                f"module for {name} needs {meta.memory} B of memory, the manifest says {target.memory}"
-            )
         info = api.ModuleInfo(
             target=name,
             size=target.size,
