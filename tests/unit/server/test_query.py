@@ -1,0 +1,45 @@
+"""Group queries."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.rollout.query import QueryError, parse
+
+DEVICE = {"name": "dev-1", "class": "linux", "site": "north", "kind": "gateway"}
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("site=north", True),
+        ("site=south", False),
+        ("site!=south", True),
+        ("nothing=north", False),
+        ("nothing!=north", True),
+        ("site=north and kind=gateway", True),
+        ("site=north and kind=camera", False),
+        ("site=south or kind=gateway", True),
+        ("not site=south", True),
+        ("not not site=north", True),
+        ("not (site=north and kind=camera)", True),
+        ("kind in (camera, gateway)", True),
+        ("kind in (camera)", False),
+        ("name=dev-1 and class=linux", True),
+        ('site="north"', True),
+        # `and` binds more tightly than `or`.
+        ("site=north or site=south and kind=camera", True),
+        ("(site=north or site=south) and kind=camera", False),
+    ],
+)
+def test_queries(query: str, *, expected: bool) -> None:
+    assert parse(query)(DEVICE) is expected
+
+
+@given(st.text(st.sampled_from("ab=!(),\"' andorti"), max_size=40))
+def test_any_text_is_a_query_or_an_error(query: str) -> None:
+    try:
+        predicate = parse(query)
+    except QueryError:
+        return
+    assert predicate(DEVICE) in (True, False)
