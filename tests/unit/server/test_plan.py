@@ -31,8 +31,8 @@ def sizes(count: int) -> list[int]:
 
 
 def test_a_device_gets_the_first_of_its_targets_that_fits() -> None:
-    both = fit(manifest("mvp", "simd"), Candidate("dev-1", True, capabilities()))
-    only = fit(manifest("mvp"), Candidate("dev-1", True, capabilities()))
+    both = fit(manifest("mvp", "simd"), Candidate("dev-1", "linux", online=True, capabilities=capabilities()))
+    only = fit(manifest("mvp"), Candidate("dev-1", "linux", online=True, capabilities=capabilities()))
     assert (both.target, only.target) == ("simd", "mvp")
 
 
@@ -45,14 +45,20 @@ def test_a_device_gets_the_first_of_its_targets_that_fits() -> None:
     ],
 )
 def test_a_device_that_no_module_fits_is_told_why(release: Manifest, reason: str) -> None:
-    found = fit(release, Candidate("dev-1", True, capabilities()))
+    found = fit(release, Candidate("dev-1", "linux", online=True, capabilities=capabilities()))
     assert found.target is None
     assert reason in found.reason
 
 
 def test_a_device_that_has_never_reported_is_given_the_benefit_of_the_doubt() -> None:
-    found = fit(manifest("simd"), Candidate("dev-1", False, None))
+    found = fit(manifest("simd"), Candidate("dev-1", "linux", online=False, capabilities=None))
     assert (found.target, found.reason) == ("simd", "has not reported yet")
+
+
+def test_its_class_is_known_before_its_first_report() -> None:
+    found = fit(manifest("simd"), Candidate("dev-1", "sensor", online=False, capabilities=None))
+    assert found.target is None
+    assert "class sensor" in found.reason
 
 
 @pytest.mark.parametrize(
