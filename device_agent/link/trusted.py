@@ -60,6 +60,7 @@ class TrustKeeper:
         self._root_changed = root_changed
         self._lock = asyncio.Lock()
         self._waiting: bytes | None = None
+        self._barrier: Fault | None = None
         self.fault: Fault | None = None
         """Why the newest document was refused."""
 
@@ -105,9 +106,12 @@ class TrustKeeper:
                 code = "disk-full"
             case _:
                 code = "malformed"
+        self.fault = self._fault(code, error)
+        log.warning("refused: %s", self.fault.text)
+
+    def _fault(self, code: str, error: FleetError) -> Fault:
         text = error.what + (f"; {error.remedy}" if error.remedy else "")
-        log.warning("refused: %s", text)
-        self.fault = Fault(code=code, text=text[:1024], at=max(0, int(self._wall())))
+        return Fault(code=code, text=text[:1024], at=max(0, int(self._wall())))
 
     def check_clock(self) -> None:
         """Refuse to judge expiry by a clock that cannot be right.
@@ -127,14 +131,17 @@ class TrustKeeper:
             )
 
     def barrier(self) -> Fault | None:
-        """Why nothing may be installed now, if so."""
+        """Why nothing may be installed now, if so; the same object for as long as the reason is the same."""
         try:
             self.check_clock()
             if self._verifier.state.assignment is not None:
                 self._verifier.check_fresh(self._verifier.assignment(), int(self._wall()))
         except TrustError as error:
-            return Fault(code=error.code, text=error.what)
-        return None
+            if self._barrier is None or self._barrier.code != error.code:
+                self._barrier = self._fault(error.code, error)
+        else:
+            self._barrier = None
+        return self._barrier
 
     async def confirm(self, manifest: Manifest) -> None:
         """Remember a confirmed release's floor, durably."""

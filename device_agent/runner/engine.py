@@ -1,5 +1,6 @@
 """A module in wasmtime: loading, running, and saying in which layer a run ended."""
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,32 @@ class Tensor:
         return self.elements * np.dtype(NUMPY_TYPES[self.dtype]).itemsize
 
 
+def new_engine() -> wasmtime.Engine:
+    """An engine without fuel and epochs, which would cost more than half of the speed."""
+    config = wasmtime.Config()
+    # Its results differ between CPUs.
+    config.wasm_relaxed_simd = False
+    return wasmtime.Engine(config)
+
+
+def load_module(
+    engine: wasmtime.Engine, wasm: bytes, code: bytes | None
+) -> tuple[wasmtime.Module, bytes | None]:
+    """Deserialize `code`, or compile `wasm` if there is none or it is of other settings.
+
+    Returns:
+        The module, and its compiled form if it was compiled.
+
+    Raises:
+        WasmtimeError: the module is not valid.
+    """
+    if code is not None:
+        with contextlib.suppress(wasmtime.WasmtimeError):
+            return wasmtime.Module.deserialize(engine, code), None
+    module = wasmtime.Module(engine, wasm)
+    return module, bytes(module.serialize())
+
+
 class Engine:
     """One instance of one module. Not for use by several threads, except `running_layer`."""
 
@@ -71,27 +98,14 @@ class Engine:
         Raises:
             EngineError: it cannot be compiled or instantiated.
         """
-        config = wasmtime.Config()
-        config.wasm_relaxed_simd = False
-        self._engine = wasmtime.Engine(config)
-        self.compiled: bytes | None = None
+        self._engine = new_engine()
         try:
-            self._module = self._load(wasm, code)
+            self._module, self.compiled = load_module(self._engine, wasm, code)
         except wasmtime.WasmtimeError as error:
             raise EngineError("load", f"the engine refuses the module: {_first_line(error)}") from error
         self._inputs, self._outputs = tensors["inputs"], tensors["outputs"]
         self._layers = layers
         self._instantiate()
-
-    def _load(self, wasm: bytes, code: bytes | None) -> wasmtime.Module:
-        if code is not None:
-            try:
-                return wasmtime.Module.deserialize(self._engine, code)
-            except wasmtime.WasmtimeError:
-                pass  # made by an engine of other settings: compile anew
-        module = wasmtime.Module(self._engine, wasm)
-        self.compiled = bytes(module.serialize())
-        return module
 
     def _instantiate(self) -> None:
         self._store = wasmtime.Store(self._engine)

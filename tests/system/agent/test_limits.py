@@ -5,13 +5,15 @@ import time
 
 import pytest
 
-from device_agent.runner.engine import Engine, Tensor
+from device_agent.runner.engine import load_module, new_engine
 from device_agent.slots.cache import CompiledCache, host_fingerprint
 from device_agent.slots.files import DiskFiles
 from protocol.chunks import sha256
+from protocol.keys import SoftwareKey
 from tests.support.agents import resident_bytes
 from tests.support.director import wait_until
 from tests.support.fake_module import FakeModule
+from tests.support.real_models import MODELS, build_release
 
 VALUES = [1.0] * 8
 ONE = FakeModule(functions=500)
@@ -29,38 +31,45 @@ def serving(one_world):
 
 
 @pytest.mark.broker
-def test_agent_and_an_idle_runner_are_small_and_ready_soon(serving):
-    agent = serving.agent
+@pytest.mark.parametrize("model", MODELS)
+def test_agent_and_an_idle_runner_are_small_and_ready_soon(one_world, tmp_path, model):
+    director, agent = one_world.director, one_world.agent
+    built, sample = build_release(model, "1.0.0", tmp_path, director.keys.release, 1)
+    director.publish_release(built)
+    agent.start()
+    director.assign(built)
+    director.wait_state(built, "confirmed")
+    item = {"name": sample.name, "datatype": "FP32", "shape": sample.shape, "data": sample.values}
     for _ in range(20):
-        agent.infer("crop-model", VALUES)
+        assert agent.post(model, {"inputs": [item]})["outputs"][0]["data"] == sample.answer
     (runner,) = agent.runner_pids()
     sizes = {"agent": resident_bytes(agent.pid), "runner": resident_bytes(runner)}
     agent.kill()
     start = time.monotonic()
     agent.start(wait=False)
-    wait_until(lambda: agent.get("/v2/models/crop-model/ready"), "ready")
+    wait_until(lambda: agent.get(f"/v2/models/{model}/ready"), "ready")
     seconds = time.monotonic() - start
     print({name: f"{size / 2**20:.0f} MiB" for name, size in sizes.items()}, f"ready {seconds:.2f} s")  # noqa: T201
     assert sum(sizes.values()) <= MOST_RESIDENT
     assert seconds < MOST_SECONDS
 
 
-def test_cached_code_loads_ten_times_faster_than_it_compiles(tmp_path):
-    wasm = ONE.build()
-    cache = CompiledCache(DiskFiles(tmp_path), host_fingerprint())
-    tensors = {
-        side: [Tensor(t.name, t.dtype, t.shape, t.scale, t.zero_point or 0) for t in metas]
-        for side, metas in (("inputs", ONE.meta.inputs), ("outputs", ONE.meta.outputs))
-    }
-    compiled = Engine(wasm, None, tensors, []).compiled
+@pytest.mark.parametrize("model", MODELS)
+def test_cached_code_loads_ten_times_faster_than_it_compiles(tmp_path, model):
+    built, _ = build_release(model, "1.0.0", tmp_path, SoftwareKey.generate(), 1)
+    wasm = b"".join(built.blobs[digest] for digest in built.chunks)
+    cache = CompiledCache(DiskFiles(tmp_path / "agent"), host_fingerprint())
+    engine = new_engine()
+    _, compiled = load_module(engine, wasm, None)
     assert compiled is not None
     cache.put(sha256(wasm), compiled)
 
     def seconds(*, cached: bool) -> float:
         start = time.perf_counter()
-        engine = Engine(wasm, cache.get(sha256(wasm)) if cached else None, tensors, [])
-        assert (engine.compiled is None) is cached
-        return time.perf_counter() - start
+        _, compiled = load_module(engine, wasm, cache.get(sha256(wasm)) if cached else None)
+        duration = time.perf_counter() - start
+        assert (compiled is None) is cached
+        return duration
 
     compile_time = min(seconds(cached=False) for _ in range(5))
     load_time = min(seconds(cached=True) for _ in range(5))
