@@ -33,7 +33,8 @@ from device_agent.slots.cache import CompiledCache, host_fingerprint
 from device_agent.slots.files import DiskFiles, Files
 from device_agent.slots.store import ModelSlots, stored_models
 from device_agent.update import machine
-from device_agent.update.worker import ModelUpdate, Surroundings
+from device_agent.update.surroundings import Surroundings
+from device_agent.update.worker import ModelUpdate
 from protocol import topics
 from protocol.documents import Assignment, Capabilities, Desired, Report, Telemetry
 from protocol.module import ABI
