@@ -31,6 +31,8 @@ class Wave:
     started: int | None = None
     ended: int | None = None
     failed: bool = False
+    awaited: bool = False
+    """Whether a device was online when it began, so that somebody can be expected to confirm."""
 
     @property
     def state(self) -> WaveState:
@@ -80,13 +82,15 @@ def device_state(progress: Progress, wave: Wave, view: View | None, now: int) ->
         return "offline"
     report = view.report
     state: DeviceState = "assigned"
+    # A failure reported before the newest assignment arrived is about an earlier attempt.
+    told = ("fetching", "verifying", "loading", "testing", "observing", *(("failed",) * view.converged))
     if progress.manifest is None:
         state = "confirmed" if view.converged and report is None else "assigned"
     elif report is not None and report.wanted == progress.manifest:
         running = report.running is not None and report.running.manifest == progress.manifest
         if report.state == "confirmed" and running:
             state = "confirmed"
-        elif report.state in ("fetching", "verifying", "loading", "testing", "observing", "failed"):
+        elif report.state in told:
             state = report.state  # type: ignore[assignment]  # narrowed by the test above
     if state in ("confirmed", "failed"):
         return state
@@ -98,8 +102,10 @@ def device_state(progress: Progress, wave: Wave, view: View | None, now: int) ->
 def step(progress: Progress, views: Mapping[str, View], now: int) -> Step:
     """Advance a rollout as far as the reports allow.
 
-    A wave ends when each of its devices is confirmed, failed or offline. One failed device in a wave
-    is the gate that stops the rollout; devices that are offline catch up by themselves later.
+    A wave ends when each of its devices is confirmed, failed or offline; devices that are offline catch
+    up by themselves later. Two gates stop the rollout: a device of the wave failed, or none of a wave
+    that others wait for has confirmed until the timeout although one was online when it began.
+    What a wave's devices say counts from the step after the one that opened it.
     """
     opened: list[str] = []
     waves = list(progress.waves)
@@ -108,12 +114,17 @@ def step(progress: Progress, views: Mapping[str, View], now: int) -> Step:
             continue
         if wave.state == "waiting":
             opened += wave.devices
-        begun = replace(wave, started=now) if wave.state == "waiting" else wave
-        states = Counter(device_state(progress, begun, views.get(name), now) for name in wave.devices)
+            awaited = any(name in views and views[name].online for name in wave.devices)
+            waves[number] = replace(wave, started=now, awaited=awaited)
+            break
+        states = Counter(device_state(progress, wave, views.get(name), now) for name in wave.devices)
         settled = states["confirmed"] + states["failed"] + states["offline"] == len(wave.devices)
-        failed = settled and states["failed"] > 0
-        waves[number] = replace(begun, ended=now if settled else None, failed=failed)
-        if not settled or states["failed"]:
+        silent = wave.awaited and number + 1 < len(waves) and 0 < len(wave.devices) == states["offline"]
+        if silent and now - (wave.started or now) < progress.timeout:
+            break
+        failed = settled and (states["failed"] > 0 or silent)
+        waves[number] = replace(wave, ended=now if settled else None, failed=failed)
+        if not settled or failed:
             break
     progress = replace(progress, waves=tuple(waves))
     states_now = {
@@ -129,6 +140,15 @@ def _finish(progress: Progress, states: Mapping[str, DeviceState], now: int) -> 
     if any(wave.failed for wave in progress.waves):
         waiting = counts["waiting"]
         held = f"; {waiting} devices in later waves were left as they are" if waiting else ""
+        if not counts["failed"]:
+            stopped = next(wave.name for wave in progress.waves if wave.failed)
+            return replace(
+                progress,
+                state="failed",
+                ended=now,
+                outcome=f'stopped by gate "silence": every device of wave {stopped} went offline, none '
+                f"confirmed {progress.label} within {progress.timeout} s{held}",
+            )
         return replace(
             progress,
             state="failed",

@@ -17,6 +17,8 @@ Labels = Mapping[str, str]
 Predicate = Callable[[Labels], bool]
 
 _TOKEN = re.compile(r"\s*(?:(!=|=|\(|\)|,)|([\w][\w.:/+-]*)|\"([^\"]*)\")")
+MAX_DEPTH = 20
+"""Deepest nesting of parentheses and `not`, so that neither reading nor asking recurses far."""
 _WORDS = frozenset({"and", "or", "not", "in"})
 
 
@@ -44,10 +46,12 @@ class _Parser:
         while text[position:].strip():
             match = _TOKEN.match(text, position)
             if match is None:
-                raise self._error(f"cannot read {text[position:].strip()[0]!r}", position)
-            self._tokens.append((next(g for g in match.groups() if g is not None), match.start()))
+                position = len(text) - len(text[position:].lstrip())
+                raise self._error(f"cannot read {text[position]!r}", position)
+            self._tokens.append((match[match.lastindex or 0], match.start(match.lastindex or 0)))
             position = match.end()
         self._next = 0
+        self._depth = 0
 
     def _error(self, what: str, position: int | None = None) -> QueryError:
         if position is None:
@@ -93,6 +97,15 @@ class _Parser:
         return lambda labels: all(part(labels) for part in parts)
 
     def _factor(self) -> Predicate:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise self._error(f"nested deeper than {MAX_DEPTH}")
+        try:
+            return self._unnested()
+        finally:
+            self._depth -= 1
+
+    def _unnested(self) -> Predicate:
         if self._peek() == "not":
             self._take()
             inner = self._factor()

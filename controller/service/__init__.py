@@ -6,6 +6,7 @@ from controller.service.director import Director
 from controller.service.groups import Groups
 from controller.service.intake import Intake
 from controller.service.library import Library
+from controller.service.membership import Membership
 from controller.service.releases import Releases
 from controller.service.rollouts import Rollouts
 from controller.service.status import Status
@@ -29,10 +30,11 @@ class Service:
     def __init__(self, context: Context) -> None:
         self.context = context
         director, library = Director(context), Library(context)
-        self.groups = Groups(context, director)
-        self.devices = Devices(context, self.groups)
+        membership = Membership(context, director, library)
+        self.groups = Groups(context, membership.catch_up)
+        self.devices = Devices(context, membership.catch_up)
         self.releases = Releases(context)
-        self.rollouts = Rollouts(context, director, library)
+        self.rollouts = Rollouts(context, director, library, membership)
         self.status = Status(context, self.rollouts)
         self.intake = Intake(context, director, library, self.rollouts)
 

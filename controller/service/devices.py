@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from sqlalchemy import Connection, RowMapping
 
 from controller.service.context import ConflictError, Context, NotFoundError
-from controller.service.groups import Groups, devices_in, groups_of, version_of
+from controller.service.groups import CatchUp, devices_in, groups_of, version_of
 from controller.store import tables as t
 from controller.store.records import add, change, many, one, remove, targets_of
 from protocol import api, topics
@@ -49,9 +49,9 @@ def state_of(row: RowMapping, wanted: str | None, report: ModelReport | None) ->
 class Devices:
     """`fleet enroll`, `fleet devices`, `fleet label`."""
 
-    def __init__(self, context: Context, groups: Groups) -> None:
+    def __init__(self, context: Context, catch_up: CatchUp) -> None:
         self._context = context
-        self._groups = groups
+        self._catch_up = catch_up
 
     def enrol(self, request: api.DeviceCreate) -> api.Enrolment:
         """Make a device known and give its invitation.
@@ -72,7 +72,7 @@ class Devices:
                 token_sha256=hashlib.sha256(token.encode()).hexdigest(), created=context.clock(),
             )  # fmt: skip
             context.event(tx, request.name, "enrolled", "invited; waits for the device to claim its place")
-            self._groups.catch_up(tx, request.name)
+            self._catch_up(tx, request.name)
         invitation = Invitation(
             device=request.name,
             device_class=request.device_class,
@@ -130,7 +130,7 @@ class Devices:
         with context.lock, context.store.transaction() as tx:
             find(tx, name)
             change(tx, t.devices, {"name": name}, labels=labels)
-            self._groups.catch_up(tx, name)
+            self._catch_up(tx, name)
             return self.describe(tx, find(tx, name))
 
     def get(self, name: str) -> api.Device:

@@ -1,15 +1,17 @@
 """Groups: who is in them, and what they want."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection, RowMapping
 
 from controller.rollout.query import parse
 from controller.service.context import Context, NotFoundError
-from controller.service.director import Director
 from controller.store import tables as t
-from controller.store.records import Target, add, change, many, one, remove, targets_of, wanted
+from controller.store.records import add, change, many, one, remove, wanted
 from protocol import api
+
+CatchUp = Callable[[Connection, str], None]
+"""Gives a device what its groups want, after it came into one."""
 
 
 def labels_of(device: RowMapping) -> Mapping[str, str]:
@@ -42,9 +44,9 @@ def groups_of(tx: Connection, device: str) -> list[str]:
 class Groups:
     """`fleet group`."""
 
-    def __init__(self, context: Context, director: Director) -> None:
+    def __init__(self, context: Context, catch_up: CatchUp) -> None:
         self._context = context
-        self._director = director
+        self._catch_up = catch_up
 
     def list(self) -> list[api.Group]:
         """All groups."""
@@ -83,7 +85,7 @@ class Groups:
                 remove(tx, t.members, group_name=name, device=device)
             for device in set(devices_in(tx, name)) - before:
                 self._context.event(tx, device, "group", f"joined {name}")
-                self.catch_up(tx, device)
+                self._catch_up(tx, device)
             return self._describe(tx, name)
 
     def delete(self, name: str) -> None:
@@ -91,33 +93,6 @@ class Groups:
         with self._context.lock, self._context.store.transaction() as tx:
             devices_in(tx, name)
             remove(tx, t.groups, name=name)
-
-    def catch_up(self, tx: Connection, device: str) -> None:
-        """Give a device what its groups want of models it is not assigned yet, the latest push first.
-
-        A model whose rollout is under way comes with the rollout.
-        """
-        running = {(row["group_name"], row["model"]) for row in many(tx, t.rollouts, state="running")}
-        latest: dict[str, RowMapping] = {}
-        for push in wanted(tx):
-            if device in devices_in(tx, push["group_name"]):
-                latest[push["model"]] = push
-        assigned = targets_of(tx, device)
-        for model, push in latest.items():
-            if push["manifest"] is None or (push["group_name"], model) in running:
-                continue
-            old = assigned.get(model)
-            if old is None or old.manifest != push["manifest"]:
-                self._context.event(
-                    tx,
-                    device,
-                    "assigned",
-                    f"{push['group_name']} wants {model} {version_of(tx, push['manifest'])}",
-                )
-                self._director.retarget(
-                    tx, device, model,
-                    Target(push["manifest"], 0, push["observe_inferences"], push["observe_seconds"]),
-                )  # fmt: skip
 
     def _describe(self, tx: Connection, name: str) -> api.Group:
         devices = devices_in(tx, name)

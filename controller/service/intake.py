@@ -1,5 +1,6 @@
 """What devices say: reports, telemetry, presence, nonces. A broker cannot forge any of what counts."""
 
+import secrets
 from collections.abc import Iterator
 
 from sqlalchemy import Connection, RowMapping
@@ -17,6 +18,11 @@ from protocol.enrolment import report_key
 from protocol.errors import FleetError, RefusedError
 from protocol.trust import NONCE, REPORT, TELEMETRY
 
+QUIET = 60
+"""Seconds between two events about dropped messages of one kind of one device."""
+FIRST_REMINDER, LAST_REMINDER = 5, 300
+"""Least and most seconds after which an assignment that was not taken is published again."""
+
 
 class Intake:
     """Takes messages of devices, one at a time."""
@@ -26,6 +32,8 @@ class Intake:
         self._director = director
         self._library = library
         self._rollouts = rollouts
+        self._reminders: dict[str, tuple[int, int, int]] = {}
+        self._told: dict[tuple[str, str], int] = {}
 
     def handle(self, device: str, leaf: str, payload: bytes) -> None:
         """Take one message; what is forged, replayed or malformed leaves an event and nothing else."""
@@ -40,9 +48,16 @@ class Intake:
                             "presence": self._presence, "nonce": self._nonce}[leaf]  # fmt: skip
                     take(tx, row, payload)
             except FleetError as error:
-                with context.store.transaction() as tx:
-                    context.event(tx, device, "refused", f"dropped a {leaf} message: {error.what}")
+                self._dropped(device, leaf, error)
             context.changed.notify_all()
+
+    def _dropped(self, device: str, leaf: str, error: FleetError) -> None:
+        """Leave an event, but at most one a minute: whoever floods must not fill the disk."""
+        context, now = self._context, self._context.clock()
+        if now - self._told.get((device, leaf), 0) >= QUIET:
+            self._told[device, leaf] = now
+            with context.store.transaction() as tx:
+                context.event(tx, device, "refused", f"dropped a {leaf} message: {error.what}")
 
     def broker_connected(self) -> None:
         """A broker that restarted may have lost everything: give it all again."""
@@ -144,11 +159,23 @@ class Intake:
             self._rollouts.step_all()
 
     def _remind(self, tx: Connection) -> None:
+        """Publish assignments again that online devices have not taken, ever less often."""
+        now = self._context.clock()
+        lagging: dict[str, tuple[int, int, int]] = {}
         for row in many(tx, t.devices, online=True):
             report = report_of(row)
-            lags = report is None or report.generation < row["generation"]
-            if lags and row["assignment"] is not None and self._context.clock() - row["issued"] >= 5:
+            if row["assignment"] is None or (report and report.generation >= row["generation"]):
+                continue
+            first = (row["generation"], row["issued"] + FIRST_REMINDER, FIRST_REMINDER)
+            generation, due, pause = self._reminders.get(row["name"], first)
+            if generation != row["generation"]:
+                generation, due, pause = first
+            if now >= due:
                 self._director.publish_again(tx, row["name"])
+                pause = min(2 * pause, LAST_REMINDER)
+                due = now + pause + secrets.randbelow(pause // 2 + 1)
+            lagging[row["name"]] = (generation, due, pause)
+        self._reminders = lagging
 
 
 def _has_fetched(before: ModelReport | None, now: ModelReport) -> bool:

@@ -11,7 +11,9 @@ from controller.rollout.plan import Fit, waves
 from controller.service.context import ConflictError, Context, NotFoundError
 from controller.service.devices import report_of
 from controller.service.director import Director
+from controller.service.groups import devices_in
 from controller.service.library import Library
+from controller.service.membership import Membership
 from controller.service.planner import Planner
 from controller.service.releases import find
 from controller.service.rollout_view import describe, progress_of, views
@@ -44,10 +46,13 @@ class _Order:
 class Rollouts:
     """`fleet push`, `fleet rollback`, `fleet remove`, `fleet rollout`."""
 
-    def __init__(self, context: Context, director: Director, library: Library) -> None:
+    def __init__(
+        self, context: Context, director: Director, library: Library, membership: Membership
+    ) -> None:
         self._context = context
         self._director = director
         self._library = library
+        self._membership = membership
         self._planner = Planner(context, library)
 
     def push(self, request: api.PushRequest) -> api.PushPlan | api.Started:
@@ -138,8 +143,9 @@ class Rollouts:
             if row["state"] in ("running", "paused"):
                 self._save(tx, row, row["plan"], state="superseded", ended=now,
                            outcome=f"superseded by a newer {kind} of {model} to {group}")  # fmt: skip
+        self._overrule(tx, order)
         gone = kind == "remove"
-        add(
+        push = add(
             tx, t.pushes, group_name=group, model=model, manifest=None if gone else release["manifest"],
             observe_inferences=observe.inferences, observe_seconds=observe.seconds, at=now,
         )  # fmt: skip
@@ -147,7 +153,8 @@ class Rollouts:
             self._library.publish_roots()
             self._library.publish(tx, release["manifest"])
         document: dict[str, Any] = {
-            "kind": kind, "version": release["version"], "manifest": None if gone else release["manifest"],
+            "push": push, "kind": kind,
+            "version": release["version"], "manifest": None if gone else release["manifest"],
             "timeout": order.timeout, "observe": observe.model_dump(), "retry": order.retry,
             "waves": [asdict(Wave(name, tuple(names))) for name, names in waves(order.fits)],
             "targets": {item.device: item.target for item in order.fits if item.target},
@@ -171,6 +178,33 @@ class Rollouts:
         self.step(tx, self._find(tx, number))
         return api.Started(rollout=number, plan=order.plan)
 
+    def _overrule(self, tx: Connection, order: _Order) -> None:
+        """Take the order's devices out of rollouts of the same model that other groups still wait for.
+
+        In two groups the latest push wins: a wave that opens later must not undo it.
+        """
+        model, mine = order.release["model"], {item.device for item in order.fits if item.target}
+        reason = f"{order.kind} of {model} to {order.group} came later"
+        for row in many(tx, t.rollouts, model=model):
+            if row["state"] not in ("running", "paused"):
+                continue
+            left = {name for wave in row["plan"]["waves"] for name in wave["devices"]} & mine
+            if not left:
+                continue
+            plan = dict(row["plan"])
+            plan["waves"] = [
+                wave | {"devices": [name for name in wave["devices"] if name not in left]}
+                for wave in plan["waves"]
+            ]
+            plan["unfit"] = plan["unfit"] + [
+                api.PlannedDevice(
+                    device=name, wave=None, target=plan["targets"].get(name), bytes=0,
+                    online=bool(one(tx, t.devices, name=name, online=True)), reason=reason,
+                ).model_dump()
+                for name in sorted(left)
+            ]  # fmt: skip
+            self._save(tx, row, plan)
+
     def _baseline(self, tx: Connection, device: str, model: str) -> dict[str, Any]:
         row = one(tx, t.devices, name=device)
         report = report_of(row) if row is not None else None
@@ -192,8 +226,10 @@ class Rollouts:
         now = self._context.clock()
         plan = dict(row["plan"])
         result = engine.step(progress_of(row), views(tx, row), now)
-        for name in result.open:
-            self._open(tx, row, name)
+        while result.open:
+            for name in result.open:
+                self._open(tx, row, name)
+            result = engine.step(result.progress, views(tx, row), now)
         plan["waves"] = [asdict(wave) for wave in result.progress.waves]
         self._save(
             tx, row, plan, state=result.progress.state, ended=result.progress.ended,
@@ -211,7 +247,7 @@ class Rollouts:
         old = targets_of(tx, device).get(model)
         attempt = old.attempt if old else 0
         if plan["retry"] and old is not None and old.manifest == plan["manifest"]:
-            attempt += 1
+            attempt += self._gave_up(tx, device, model, old.manifest)
         self._director.retarget(
             tx, device, model,
             Target(plan["manifest"], attempt, plan["observe"]["inferences"], plan["observe"]["seconds"]),
@@ -220,6 +256,13 @@ class Rollouts:
             tx, device, "assigned",
             f"{plan['kind']} {row['id']} wants {model} {plan['version']} for {row['group_name']}",
         )  # fmt: skip
+
+    def _gave_up(self, tx: Connection, device: str, model: str, manifest: str) -> bool:
+        """Whether a device says that it has given a release up."""
+        row = one(tx, t.devices, name=device)
+        report = report_of(row) if row is not None else None
+        told = report.models.get(model) if report else None
+        return told is not None and told.state == "failed" and told.wanted == bytes.fromhex(manifest)
 
     def _save(self, tx: Connection, row: RowMapping, plan: dict[str, Any], **values: Any) -> None:
         if values.get("ended") is not None:
@@ -231,6 +274,10 @@ class Rollouts:
             self._context.event(
                 tx, None, "rollout", f"rollout {row['id']} {values['state']}: {values['outcome']}"
             )
+            if values["state"] == "done" and plan["manifest"] is not None:
+                for name in devices_in(tx, row["group_name"]):
+                    if name not in plan["targets"]:
+                        self._membership.catch_up(tx, name)
             self._library.clear_unused(tx)
         self._context.changed.notify_all()
 

@@ -36,6 +36,35 @@ def test_queries(query: str, *, expected: bool) -> None:
     assert parse(query)(DEVICE) is expected
 
 
+@pytest.mark.parametrize(
+    ("query", "column"),
+    [
+        ("site", 5),
+        ("site north", 6),
+        ("site=", 6),
+        ("site=north and", 15),
+        ("(site=north", 12),
+        ("site=north)", 11),
+        ("kind in (a, )", 13),
+        ("kind in a", 9),
+        ("site=north kind=gateway", 12),
+        ("and", 1),
+        ("site & north", 6),
+    ],
+)
+def test_errors_name_the_column(query: str, column: int) -> None:
+    with pytest.raises(QueryError) as caught:
+        parse(query)
+    assert caught.value.where == f"column {column} of {query!r}"
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("query", ["(" * 5000 + "a=b", "not " * 5000 + "a=b", "(" * 200 + "a=b" + ")" * 200])
+def test_nesting_is_bounded(query: str) -> None:
+    with pytest.raises(QueryError, match="nested deeper than 20"):
+        parse(query)
+
+
 @given(st.text(st.sampled_from("ab=!(),\"' andorti"), max_size=40))
 def test_any_text_is_a_query_or_an_error(query: str) -> None:
     try:

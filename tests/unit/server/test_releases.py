@@ -116,7 +116,7 @@ def test_a_manifest_that_lies_about_its_module_is_refused(
 
 def test_a_module_under_another_name_is_refused(fleet: Fleet) -> None:
     made = package()
-    with pytest.raises(RefusedError, match="the manifest says crop-model 1.0.0 for mvp"):
+    with pytest.raises(RefusedError, match=r"the manifest says .* for mvp"):
         fleet.register(made, fleet.upload(made), targets={"mvp": made.targets["simd"]})
 
 
