@@ -73,7 +73,7 @@ class Groups:
                     )
             if request.query:
                 parse(request.query)
-            if one(tx, t.groups, name=name) is None and (request.add or request.query):
+            if one(tx, t.groups, name=name) is None and not request.remove:
                 add(tx, t.groups, name=name, query=None)
             before = set(devices_in(tx, name))
             if request.query is not None:

@@ -109,7 +109,7 @@ class Story:
         done = push(fleet, "--project", edited(tmp_path, "1.1.0", "1.1.0"))
         assert done.returncode == 0, done.stdout + done.stderr
         assert {answers(agent)[0] for agent in fleet.agents} == {"1.1.0"}
-        back = fleet.fleet("rollback", "crop-model", "--group", "farm-a", quiet=True)
+        back = fleet.fleet("rollback", "crop-model", "--group", "farm-a", "--observe", "5,1s", quiet=True)
         assert "1.0.0" in back.stdout + back.stderr
         wait_until(lambda: {running(fleet, agent) for agent in fleet.agents} == {"1.0.0"}, "rolled back")
 
@@ -118,7 +118,16 @@ class Story:
         stopped._process.send_signal(signal.SIGSTOP)
         try:
             project = edited(tmp_path, "1.2.0", "1.2.0")
-            words = ["push", "crop-model", "--group", "farm-a", "--project", str(project)]
+            words = [
+                "push",
+                "crop-model",
+                "--group",
+                "farm-a",
+                "--observe",
+                "5,1s",
+                "--project",
+                str(project),
+            ]
             process = subprocess.Popen(
                 [BIN / "fleet", *words],
                 env=fleet.env,
