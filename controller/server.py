@@ -20,6 +20,7 @@ from controller.api import make_app
 from controller.delivery import Broker, Link
 from controller.service import Context, Service
 from controller.store import BlobStore, Store
+from protocol import topics
 from protocol.errors import FleetError, InputError
 from protocol.keys import SoftwareKey
 from protocol.trust import read_root
@@ -81,11 +82,11 @@ def run_server(  # noqa: PLR0913 - the options of `fleet up`
             if service is not None:
                 service.intake.handle(device, leaf, payload)
 
-        def connected() -> None:
+        def connected(kept: bool) -> None:  # noqa: FBT001 - the link's one word on the broker
             if service is not None:
-                service.intake.broker_connected()
+                service.intake.broker_connected(kept=kept)
 
-        link = Link(broker, handle, connected)
+        link = Link(broker, handle, lambda: topics.root(max(roots)), connected)
         service = Service(
             Context(
                 store=store,

@@ -4,6 +4,7 @@ import logging
 import queue
 import socket
 import threading
+import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -16,6 +17,8 @@ from protocol.errors import InputError, UnreachableError
 log = logging.getLogger(__name__)
 
 LISTENED = ("reported", "presence", "telemetry", "nonce")
+MARKER_WAIT = 2.0
+"""Seconds after connecting in which a broker that kept its storage gives the marker."""
 
 Handler = Callable[[str, str, bytes], None]
 """Takes (device, leaf, payload)."""
@@ -27,10 +30,13 @@ class Link:
     Args:
         url: `mqtt://host:port`.
         handle: Called for each message of a device, one at a time.
-        connected: Called after each (re)connection, before any message.
+        marker: Gives a topic that a broker which kept its storage retains.
+        connected: Called after each (re)connection, with whether the marker was still there.
     """
 
-    def __init__(self, url: str, handle: Handler, connected: Callable[[], None]) -> None:
+    def __init__(
+        self, url: str, handle: Handler, marker: Callable[[], str], connected: Callable[[bool], None]
+    ) -> None:
         parts = urlsplit(url)
         if parts.scheme != "mqtt" or not parts.hostname:
             raise InputError(
@@ -39,8 +45,10 @@ class Link:
         self.url = url
         self._address = (parts.hostname, parts.port or 1883)
         self._handle = handle
+        self._marker = marker
         self._connected = connected
         self._inbox: queue.SimpleQueue[tuple[str, str, bytes] | None] = queue.SimpleQueue()
+        self._marker_due: float | None = None
         self._worker = threading.Thread(target=self._work, name="broker-inbox", daemon=True)
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, "fleet-controller")
         self._client.max_inflight_messages_set(200)
@@ -89,25 +97,42 @@ class Link:
         self._client.publish(topic, payload, qos=1)
 
     def _on_connect(self, client: mqtt.Client, *_: object) -> None:
-        client.subscribe([(topics.every_device(leaf), 1) for leaf in LISTENED])
-        self._inbox.put(("", "", b""))
+        # QoS 0: brokers bound the QoS 1 messages they queue for a client and drop the rest silently, while
+        # reports are retained and so are read again after any loss. The marker is asked for by its exact
+        # topic: not every broker replays retained messages to wildcards.
+        client.subscribe([*((topics.every_device(leaf), 0) for leaf in LISTENED), (self._marker(), 0)])
+        self._inbox.put(("", "connected", b""))
 
     def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
         parsed = topics.parse_device(message.topic)
         if parsed is not None:
             self._inbox.put((*parsed, bytes(message.payload)))
+        elif message.payload and message.retain:
+            self._inbox.put(("", "marker", b""))
 
     def _work(self) -> None:
-        while (item := self._inbox.get()) is not None:
-            device, leaf, payload = item
+        while True:
+            wait = None if self._marker_due is None else max(0.0, self._marker_due - time.monotonic())
             try:
-                if device:
-                    self._handle(device, leaf, payload)
-                else:
-                    self._connected()
+                item = self._inbox.get(timeout=wait)
+            except queue.Empty:
+                item = ("", "no marker", b"")
+            if item is None:
+                return
+            try:
+                self._take(*item)
             except Exception:
                 # One device's message must not silence all the others.
-                log.exception("message %s of %s was not handled", leaf, device or "the broker")
+                log.exception("message %s of %s was not handled", item[1], item[0] or "the broker")
+
+    def _take(self, device: str, leaf: str, payload: bytes) -> None:
+        if device:
+            self._handle(device, leaf, payload)
+        elif leaf == "connected":
+            self._marker_due = time.monotonic() + MARKER_WAIT
+        elif self._marker_due is not None:
+            self._marker_due = None
+            self._connected(leaf == "marker")
 
 
 def _no_delay(_client: mqtt.Client, _data: object, sock: object) -> None:

@@ -33,6 +33,7 @@ class Intake:
         self._library = library
         self._rollouts = rollouts
         self._reminders: dict[str, tuple[int, int, int]] = {}
+        self._has_connected = False
         self._told: dict[tuple[str, str], int] = {}
 
     def handle(self, device: str, leaf: str, payload: bytes) -> None:
@@ -59,11 +60,27 @@ class Intake:
             with context.store.transaction() as tx:
                 context.event(tx, device, "refused", f"dropped a {leaf} message: {error.what}")
 
-    def broker_connected(self) -> None:
-        """A broker that restarted may have lost everything: give it all again."""
+    def broker_connected(self, *, kept: bool) -> None:
+        """The broker is there, or back again; one that lost what it kept is given all of it.
+
+        Args:
+            kept: Whether it still retains what we last gave it.
+        """
         context = self._context
         with context.lock, context.store.transaction() as tx:
-            self._library.restore(tx)
+            if not kept:
+                context.event(
+                    tx, None, "broker", "the broker has lost what it kept; it is given all of it"
+                )
+                self._library.restore(tx)
+                for row in many(tx, t.devices):
+                    self._director.publish_again(tx, row["name"])
+            elif not self._has_connected:
+                # What this process's predecessor had not yet sent when it ended.
+                for row in many(tx, t.rollouts, state="running"):
+                    if row["plan"]["manifest"] is not None:
+                        self._library.publish_all(tx, row["plan"]["manifest"])
+            self._has_connected = True
 
     def root_changed(self) -> None:
         """Publish the roots, and assignments that ask for the newest."""

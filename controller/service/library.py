@@ -54,6 +54,13 @@ class Library:
                 self._context.publisher.publish(topics.manifest(bytes.fromhex(digest)), release["signed"])
         return True
 
+    def publish_all(self, tx: Connection, manifest: str) -> None:
+        """Everything a release needs, whether the broker was given it or not."""
+        row = one(tx, t.releases, manifest=manifest)
+        if row is not None:
+            for digest in {*(blob.hex() for blob in blobs_of(self._context, row)), manifest}:
+                self.publish_again(tx, digest)
+
     def restore(self, tx: Connection) -> None:
         """Give a broker that lost its storage everything again."""
         self.publish_roots()

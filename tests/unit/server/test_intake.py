@@ -167,3 +167,32 @@ class TestClaim:
     def test_a_key_of_small_order_is_refused(self, fleet: Fleet) -> None:
         with pytest.raises(RefusedError, match="not sound"):
             self.claim(fleet, fleet.enrol("dev-1"), "00" * 32)
+
+
+def test_a_broker_that_kept_its_storage_is_given_nothing_again(fleet: Fleet) -> None:
+    fleet.join("dev-1")
+    release = fleet.release()
+    fleet.settle(release, fleet.push(release))
+    before = len(fleet.broker.published)
+    fleet.service.intake.broker_connected(kept=True)
+    assert len(fleet.broker.published) == before
+
+
+def test_a_broker_that_lost_its_storage_is_given_all_of_it(fleet: Fleet) -> None:
+    fleet.join("dev-1")
+    release = fleet.release()
+    fleet.settle(release, fleet.push(release))
+    ours = dict(fleet.broker.retained.items())
+    fleet.broker.retained.clear()
+    fleet.service.intake.broker_connected(kept=False)
+    assert fleet.broker.retained == ours
+
+
+def test_what_a_killed_controller_had_not_sent_is_sent_by_the_next(fleet: Fleet) -> None:
+    fleet.join("dev-1")
+    fleet.push(fleet.release())
+    ours = {topic for topic in fleet.broker.retained if "/chunk/" in topic or "/manifest/" in topic}
+    for topic in ours:
+        del fleet.broker.retained[topic]
+    fleet.start().intake.broker_connected(kept=True)
+    assert ours <= fleet.broker.retained.keys()
