@@ -151,7 +151,8 @@ class Installation:
                 for digest in layout.places:
                     if digest not in here:
                         group.create_task(self._fetch_one(digest))
-        except* (FleetError, StepError, OSError) as several:
+        except ExceptionGroup as several:
+            # Not `except*`: what is raised in there comes out wrapped again.
             raise several.exceptions[0] from None
 
     async def _fetch_one(self, digest: bytes) -> None:
