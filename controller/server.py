@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import secrets
 import signal
@@ -21,9 +22,11 @@ from controller.delivery import Broker, Link
 from controller.service import Context, Service
 from controller.store import BlobStore, Store
 from protocol import topics
-from protocol.errors import FleetError, InputError
+from protocol.errors import InputError
 from protocol.keys import SoftwareKey
 from protocol.trust import read_root
+
+log = logging.getLogger(__name__)
 
 TICK = 1.0
 """Seconds between looks at what lags."""
@@ -82,11 +85,15 @@ def run_server(  # noqa: PLR0913 - the options of `fleet up`
             if service is not None:
                 service.intake.handle(device, leaf, payload)
 
+        def idle() -> None:
+            if service is not None:
+                service.intake.idle()
+
         def connected(kept: bool) -> None:  # noqa: FBT001 - the link's one word on the broker
             if service is not None:
                 service.intake.broker_connected(kept=kept)
 
-        link = Link(broker, handle, lambda: topics.root(max(roots)), connected)
+        link = Link(broker, handle, idle, lambda: topics.root(max(roots)), connected)
         service = Service(
             Context(
                 store=store,
@@ -182,8 +189,11 @@ def _ticking(service: Service) -> Iterator[None]:
 
     def work() -> None:
         while not ended.wait(TICK):
-            with contextlib.suppress(FleetError):
+            try:
                 service.intake.tick()
+            except Exception:
+                # A full disk must not end what renews assignments once there is room again.
+                log.exception("what lags was not looked at")
 
     thread = threading.Thread(target=work, name="tick", daemon=True)
     thread.start()
@@ -202,4 +212,7 @@ def _serve(service: Service, token: str, listener: socket.socket) -> None:
     # uvicorn raises the signal again after its shutdown; it was asked for, so it ends well.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    server.run(sockets=[listener])
+    try:
+        server.run(sockets=[listener])
+    finally:
+        service.context.close()

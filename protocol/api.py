@@ -229,8 +229,8 @@ class ReleasePage(Page):
 class Observe(Resource):
     """When a new release counts as good on a device: whichever comes first."""
 
-    inferences: Annotated[int, Field(ge=0)] = 20
-    seconds: Annotated[int, Field(ge=0)] = 30
+    inferences: Annotated[int, Field(ge=0, lt=1 << 31)] = 20
+    seconds: Annotated[int, Field(ge=0, lt=1 << 31)] = 30
 
 
 class PushRequest(Resource):
@@ -243,7 +243,7 @@ class PushRequest(Resource):
     allow_interface_change: bool = False
     retry_failed: bool = False
     observe: Observe = Observe()
-    timeout: Annotated[int, Field(ge=1)] = 3600
+    timeout: Annotated[int, Field(ge=1, lt=1 << 31)] = 3600
     """Seconds after which a device that is online counts as failed."""
 
 

@@ -4,10 +4,12 @@ import hmac
 from importlib.metadata import version
 from typing import Annotated, Literal
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, FastAPI, Header, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from controller.api import problems
+from controller.api.body_limit import BodyLimit
 from controller.api.idempotency import Idempotency
 from controller.service import NotFoundError, Service
 from controller.store import BlobStore
@@ -15,6 +17,8 @@ from protocol import api
 from protocol.errors import InputError
 from protocol.message import Name, Version
 
+MAX_WAITERS = 200
+"""Most long polls at a time; further ones queue."""
 MAX_BODY = 64 << 20
 """Largest blob accepted, bytes: a quantized graph of a large model."""
 
@@ -23,7 +27,7 @@ Number = Annotated[int, Path(ge=1, lt=1 << 31)]
 Cursor = Annotated[int | None, Query(ge=0, lt=1 << 31)]
 
 
-def make_app(service: Service, token: str) -> FastAPI:  # noqa: C901 - a list of routes, not a branch
+def make_app(service: Service, token: str) -> FastAPI:  # noqa: C901, PLR0915 - a list of routes
     """The application.
 
     Args:
@@ -39,7 +43,9 @@ def make_app(service: Service, token: str) -> FastAPI:  # noqa: C901 - a list of
             raise problems.TokenError("the request has no valid token", remedy="set FLEET_TOKEN")
 
     guarded = [Depends(authorize)]
+    waiters = CapacityLimiter(MAX_WAITERS)
     v1 = "/api/v1"
+    app.add_middleware(BodyLimit)
     app.add_middleware(Idempotency, store=context.store, clock=context.clock, token=token)
 
     @app.get("/health")
@@ -166,10 +172,11 @@ def make_app(service: Service, token: str) -> FastAPI:  # noqa: C901 - a list of
         return service.rollouts.page(cursor, limit)
 
     @app.get(f"{v1}/rollouts/{{number}}", dependencies=guarded)
-    def rollout(
+    async def rollout(
         number: Number, after: Cursor = None, wait: Annotated[float, Query(ge=0, le=60)] = 0
     ) -> api.Rollout:
-        return service.rollouts.get(number, after, wait)
+        # Threads of their own: those who wait must not keep others from asking.
+        return await to_thread.run_sync(service.rollouts.get, number, after, wait, limiter=waiters)
 
     @app.post(f"{v1}/rollouts/{{number}}/{{action}}", dependencies=guarded)
     def act(number: Number, action: Literal["pause", "resume", "stop", "back"]) -> api.Rollout:

@@ -4,23 +4,26 @@ The scheme is that of the IETF draft "The Idempotency-Key HTTP Header Field": th
 the key, together with a digest of the request it belongs to.
 """
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Callable
+from weakref import WeakValueDictionary
 
-from sqlalchemy.exc import IntegrityError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from controller.store import Store, tables
-from controller.store.records import add, one
+from controller.store.records import add, forget_answers, one
 from protocol.api import Problem
 
 _WRITES = {"POST", "PATCH", "DELETE"}
 """PUT is idempotent by itself."""
 MAX_KEPT = 1 << 20
+KEPT = 86400
+"""Seconds for which an answer is remembered."""
 
 
 class Idempotency:
@@ -31,6 +34,7 @@ class Idempotency:
         self._store = store
         self._clock = clock
         self._token = token
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -46,18 +50,20 @@ class Idempotency:
             await _problem(413, "the body is too large")(scope, receive, send)
             return
         request = hashlib.sha256(f"{scope['method']} {scope['path']}\n".encode() + body).hexdigest()
-        kept = await run_in_threadpool(self._find, key)
-        if kept is not None:
-            if kept[0] != request:
-                answer: Response = _problem(422, "this Idempotency-Key was used for another request")
-            else:
-                answer = Response(kept[2], kept[1], media_type="application/json")
-            await answer(scope, receive, send)
-            return
-        recorder = _Recorder(send)
-        await self._app(scope, _replay(body), recorder.send)
-        if 200 <= recorder.status < 300 and len(recorder.body) <= MAX_KEPT:
-            await run_in_threadpool(self._keep, key, request, recorder.status, recorder.body)
+        # The same key twice at once: the second waits and is answered like the first.
+        async with self._turns.setdefault(key, asyncio.Lock()):
+            kept = await run_in_threadpool(self._find, key)
+            if kept is not None:
+                if kept[0] != request:
+                    answer: Response = _problem(422, "this Idempotency-Key was used for another request")
+                else:
+                    answer = Response(kept[2], kept[1], media_type="application/json")
+                await answer(scope, receive, send)
+                return
+            recorder = _Recorder(send)
+            await self._app(scope, _replay(body), recorder.send)
+            if 200 <= recorder.status < 300 and len(recorder.body) <= MAX_KEPT:
+                await run_in_threadpool(self._keep, key, request, recorder.status, recorder.body)
 
     def _is_authorized(self, scope: Scope) -> bool:
         sent = Headers(scope=scope).get("authorization", "")
@@ -69,12 +75,10 @@ class Idempotency:
             return (row["request"], row["status"], row["body"]) if row is not None else None
 
     def _keep(self, key: str, request: str, status: int, body: bytes) -> None:
-        try:
-            with self._store.transaction() as tx:
-                add(tx, tables.answers, key=key, request=request, status=status, body=body, at=self._clock())
-        except IntegrityError:
-            # The same request came twice at once; both did the same, one answer is enough.
-            return
+        now = self._clock()
+        with self._store.transaction() as tx:
+            forget_answers(tx, now - KEPT)
+            add(tx, tables.answers, key=key, request=request, status=status, body=body, at=now)
 
 
 class _Recorder:

@@ -68,8 +68,20 @@ def of_http(_: Request, error: Exception) -> JSONResponse:
     return _answer(Problem(status=error.status_code, title=str(error.detail), exit_code=3))
 
 
+def of_defect(_: Request, _error: Exception) -> JSONResponse:
+    """Anything else is ours; the server's log has the details."""
+    return _answer(
+        Problem(
+            status=500,
+            title="the controller has failed in a way nobody foresaw",
+            remedy="read the output of fleet up, and report it with this request",
+        )
+    )
+
+
 def install(app: FastAPI) -> None:
     """Answer every error as a problem."""
     app.add_exception_handler(FleetError, of_fleet_error)
     app.add_exception_handler(RequestValidationError, of_validation)
     app.add_exception_handler(HTTPException, of_http)
+    app.add_exception_handler(Exception, of_defect)

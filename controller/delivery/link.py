@@ -30,12 +30,18 @@ class Link:
     Args:
         url: `mqtt://host:port`.
         handle: Called for each message of a device, one at a time.
+        idle: Called when no further message waits.
         marker: Gives a topic that a broker which kept its storage retains.
         connected: Called after each (re)connection, with whether the marker was still there.
     """
 
     def __init__(
-        self, url: str, handle: Handler, marker: Callable[[], str], connected: Callable[[bool], None]
+        self,
+        url: str,
+        handle: Handler,
+        idle: Callable[[], None],
+        marker: Callable[[], str],
+        connected: Callable[[bool], None],
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme != "mqtt" or not parts.hostname:
@@ -45,6 +51,7 @@ class Link:
         self.url = url
         self._address = (parts.hostname, parts.port or 1883)
         self._handle = handle
+        self._idle = idle
         self._marker = marker
         self._connected = connected
         self._inbox: queue.SimpleQueue[tuple[str, str, bytes] | None] = queue.SimpleQueue()
@@ -128,6 +135,8 @@ class Link:
     def _take(self, device: str, leaf: str, payload: bytes) -> None:
         if device:
             self._handle(device, leaf, payload)
+            if self._inbox.empty():
+                self._idle()
         elif leaf == "connected":
             self._marker_due = time.monotonic() + MARKER_WAIT
         elif self._marker_due is not None:

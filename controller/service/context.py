@@ -70,6 +70,13 @@ class Context:
     def __post_init__(self) -> None:
         """Make the condition that goes with the lock."""
         self.changed = threading.Condition(self.lock)
+        self.closing = False
+
+    def close(self) -> None:
+        """Let everyone who waits for a change go."""
+        with self.changed:
+            self.closing = True
+            self.changed.notify_all()
 
     @property
     def root(self) -> Root:

@@ -52,6 +52,10 @@ class Intake:
                 self._dropped(device, leaf, error)
             context.changed.notify_all()
 
+    def idle(self) -> None:
+        """No message waits: draw the conclusions from those that came."""
+        self._rollouts.catch_up()
+
     def _dropped(self, device: str, leaf: str, error: FleetError) -> None:
         """Leave an event, but at most one a minute: whoever floods must not fill the disk."""
         context, now = self._context, self._context.clock()
@@ -69,9 +73,7 @@ class Intake:
         context = self._context
         with context.lock, context.store.transaction() as tx:
             if not kept:
-                context.event(
-                    tx, None, "broker", "the broker has lost what it kept; it is given all of it"
-                )
+                context.event(tx, None, "broker", "the broker has lost what it kept; it is given all of it")
                 self._library.restore(tx)
                 for row in many(tx, t.devices):
                     self._director.publish_again(tx, row["name"])
@@ -117,7 +119,7 @@ class Intake:
                 f"reports generation {report.generation}, beyond our {row['generation']}: signs above it",
             )  # fmt: skip
             self._director.sign(tx, row["name"], report.generation + 1)
-        self._rollouts.touch(tx, row["name"])
+        self._rollouts.touch(row["name"])
 
     def _tell(self, tx: Connection, device: str, before: Report | None, now: Report) -> None:
         """Write what changed between two reports down, in words."""
@@ -153,7 +155,7 @@ class Intake:
         self._context.event(tx, row["name"], "presence", "online" if online else "offline")
         if online:
             self._director.publish_again(tx, row["name"])
-        self._rollouts.touch(tx, row["name"])
+        self._rollouts.touch(row["name"])
 
     def _nonce(self, _tx: Connection, row: RowMapping, payload: bytes) -> None:
         if not 16 <= len(payload) <= 32:

@@ -10,8 +10,7 @@ from sqlalchemy import Connection
 from controller.rollout import engine
 from controller.rollout.engine import Progress, View, Wave
 from controller.service.devices import report_of
-from controller.store import tables as t
-from controller.store.records import one
+from controller.store.records import devices_named
 from protocol import api
 from protocol.documents import ModelReport
 
@@ -19,29 +18,27 @@ from protocol.documents import ModelReport
 def views(tx: Connection, row: Mapping[Any, Any]) -> dict[str, View]:
     """What is known now of the devices of a rollout."""
     found = {}
-    for wave in row["plan"]["waves"]:
-        for name in wave["devices"]:
-            device = one(tx, t.devices, name=name)
-            if device is None:
-                continue
-            report = report_of(device)
-            found[name] = View(
-                online=device["online"],
-                converged=report is not None and report.generation >= device["generation"],
-                report=report.models.get(row["model"]) if report else None,
-            )
+    names = [name for wave in row["plan"]["waves"] for name in wave["devices"]]
+    for name, device in devices_named(tx, names).items():
+        report = report_of(device)
+        found[name] = View(
+            online=device["online"],
+            converged=report is not None and report.generation >= device["generation"],
+            report=report.models.get(row["model"]) if report else None,
+        )
     return found
 
 
 def describe(tx: Connection, row: Mapping[Any, Any], now: int) -> api.Rollout:
     """The resource; an ended rollout is shown as it was at its end."""
-    plan, progress, known = row["plan"], progress_of(row), views(tx, row)
+    plan, progress = row["plan"], progress_of(row)
     devices: list[api.RolloutDevice] = []
     counted: list[api.Wave] = []
     if "final" in plan:
         devices = [api.RolloutDevice.model_validate_json(json.dumps(d)) for d in plan["final"]["devices"]]
         counted = [api.Wave.model_validate(wave) for wave in plan["final"]["waves"]]
         return _resource(row, counted, devices)
+    known = views(tx, row)
     for number, wave in enumerate(progress.waves, 1):
         counts: Counter[str] = Counter()
         for name in wave.devices:

@@ -53,6 +53,7 @@ class Rollouts:
         self._director = director
         self._library = library
         self._membership = membership
+        self._touched: set[str] = set()
         self._planner = Planner(context, library)
 
     def push(self, request: api.PushRequest) -> api.PushPlan | api.Started:
@@ -216,13 +217,21 @@ class Rollouts:
         }
 
     def step_all(self) -> None:
-        """Advance every running rollout."""
+        """Advance every running rollout, as time may have done."""
         with self._context.lock, self._context.store.transaction() as tx:
             for row in many(tx, t.rollouts, state="running"):
-                self.step(tx, row)
+                self.step(tx, row, news=not self._touched.isdisjoint(_devices(row)))
+            self._touched.clear()
 
-    def step(self, tx: Connection, row: RowMapping) -> None:
-        """Advance one rollout, carry out what that decides, and wake who waits for it."""
+    def step(self, tx: Connection, row: RowMapping, *, news: bool = True) -> None:
+        """Advance one rollout, carry out what that decides, and wake who waits for it.
+
+        Args:
+            tx: The transaction.
+            row: The rollout.
+            news: Whether one of its devices has said something; without that and without a change of
+                its own it keeps its revision.
+        """
         now = self._context.clock()
         plan = dict(row["plan"])
         result = engine.step(progress_of(row), views(tx, row), now)
@@ -231,6 +240,8 @@ class Rollouts:
                 self._open(tx, row, name)
             result = engine.step(result.progress, views(tx, row), now)
         plan["waves"] = [asdict(wave) for wave in result.progress.waves]
+        if not news and result.progress == progress_of(row):
+            return
         self._save(
             tx, row, plan, state=result.progress.state, ended=result.progress.ended,
             outcome=result.progress.outcome,
@@ -281,11 +292,20 @@ class Rollouts:
             self._library.clear_unused(tx)
         self._context.changed.notify_all()
 
-    def touch(self, tx: Connection, device: str) -> None:
-        """A device has said something: advance the rollouts it is in."""
-        for row in many(tx, t.rollouts, state="running"):
-            if any(device in wave["devices"] for wave in row["plan"]["waves"]):
-                self.step(tx, row)
+    def touch(self, device: str) -> None:
+        """A device has said something; `catch_up` advances the rollouts it is in."""
+        self._touched.add(device)
+
+    def catch_up(self) -> None:
+        """Advance the rollouts of devices that have said something; once, however many there are."""
+        with self._context.lock:
+            if not self._touched:
+                return
+            with self._context.store.transaction() as tx:
+                for row in many(tx, t.rollouts, state="running"):
+                    if not self._touched.isdisjoint(_devices(row)):
+                        self.step(tx, row)
+            self._touched.clear()
 
     def act(self, number: int, action: str) -> api.Rollout:
         """Pause, resume, stop, or turn a rollout back.
@@ -322,7 +342,9 @@ class Rollouts:
         """One rollout; with `after`, as soon as its revision is greater, at most `wait` seconds later."""
         with self._context.changed:
             if after is not None:
-                self._context.changed.wait_for(lambda: self._revision(number) > after, timeout=wait)
+                self._context.changed.wait_for(
+                    lambda: self._context.closing or self._revision(number) > after, timeout=wait
+                )
             with self._context.store.transaction() as tx:
                 return describe(tx, self._find(tx, number), self._context.clock())
 
@@ -341,3 +363,8 @@ class Rollouts:
         """Those that run, or ended after `since`."""
         rows = [r for r in many(tx, t.rollouts) if r["ended"] is None or r["ended"] >= since]
         return [describe(tx, row, self._context.clock()) for row in rows[::-1]]
+
+
+def _devices(row: RowMapping) -> set[str]:
+    """Everyone in a rollout."""
+    return {name for wave in row["plan"]["waves"] for name in wave["devices"]}

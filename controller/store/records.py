@@ -100,6 +100,20 @@ def highest_withdrawn(tx: Connection, model: str) -> int:
     return int(found or 0)
 
 
+def forget_answers(tx: Connection, before: int) -> None:
+    """Forget answers to requests that were made before a moment."""
+    tx.execute(delete(t.answers).where(t.answers.c.at < before))
+
+
+def devices_named(tx: Connection, names: Sequence[str]) -> dict[str, RowMapping]:
+    """Those of `names` that are enrolled; a few queries whatever their number."""
+    found = {}
+    for start in range(0, len(names), 500):
+        query = select(t.devices).where(t.devices.c.name.in_(names[start : start + 500]))
+        found.update({row["name"]: row for row in tx.execute(query).mappings()})
+    return found
+
+
 def events(tx: Connection, device: str | None, after: int | None, limit: int) -> Sequence[RowMapping]:
     """The newest events, oldest first."""
     query = select(t.events).order_by(t.events.c.id.desc()).limit(limit)

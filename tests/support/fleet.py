@@ -258,7 +258,7 @@ class Fleet:
         topic = topics.device(name, "desired")
         device = FakeDevice(
             name,
-            lambda leaf, payload: self.service.intake.handle(name, leaf, payload),
+            lambda leaf, payload: self._hear(name, leaf, payload),
             lambda: self.broker.retained.get(topic),
         )
         claim = api.Claim(token=invitation.token, public_key=device.public)
@@ -269,6 +269,10 @@ class Fleet:
         device.report(capabilities=caps or capabilities(device_class=request.get("device_class", "linux")))
         self.devices[name] = device
         return device
+
+    def _hear(self, name: str, leaf: str, payload: bytes) -> None:
+        self.service.intake.handle(name, leaf, payload)
+        self.service.intake.idle()
 
     def upload(self, package: Package) -> api.Reservation:
         """Reserve and upload, but sign nothing."""

@@ -85,3 +85,17 @@ def test_an_address_that_is_no_brokers(tmp_path: Path) -> None:
     code, words = refusal(Server(tmp_path, "http://127.0.0.1:1"))
     assert code == 3
     assert "mqtt://" in words
+
+
+def test_a_client_that_waits_does_not_hold_the_end_up(tmp_path: Path) -> None:
+    server = Server(tmp_path).start()
+    device = server.join("dev-1")
+    number = server.push(server.release("1.0.0", 1))
+    revision = server.ask("GET", f"rollouts/{number}")["revision"]
+    path = f"/api/v1/rollouts/{number}?after={revision + 100}&wait=60"
+    token = (tmp_path / "token").read_text()
+    with socket.create_connection(("127.0.0.1", server.options["port"])) as waiting:
+        waiting.sendall(f"GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n".encode())
+        server.ask("GET", "status")
+        device.close()
+        assert server.stop() == 0

@@ -148,6 +148,27 @@ class TestIdempotency:
         assert len(client.get("/api/v1/rollouts").json()["items"]) == 1
 
 
+class TestLimits:
+    @pytest.mark.parametrize("headers", [{}, {"idempotency-key": "k"}])
+    def test_a_body_that_is_too_large(self, client: Client, headers: dict[str, str]) -> None:
+        body = {"name": "a", "labels": {"a": "x" * (1 << 20)}}
+        problem(client.post("/api/v1/devices", json=body, headers=headers), 413)
+
+    def test_numbers_no_database_can_hold(self, client: Client, fleet: Fleet) -> None:
+        fleet.join("dev-1")
+        fleet.release()
+        body = {"model": "crop-model", "version": "1.0.0", "group": "farm-a"}
+        for extra in ({"timeout": 1 << 63}, {"observe": {"inferences": 1 << 63, "seconds": 1}}):
+            problem(client.post("/api/v1/pushes", json=body | extra), 422, 3)
+
+    def test_a_query_that_nests_too_deeply(self, client: Client) -> None:
+        problem(client.patch("/api/v1/groups/a", json={"query": "(" * 9000}), 422, 3)
+
+    def test_a_defect_is_a_problem_too(self, client: Client, fleet: Fleet) -> None:
+        fleet.service.status.status = lambda: 1 // 0  # type: ignore[method-assign,return-value]
+        problem(client.get("/api/v1/status"), 500, 1)
+
+
 class TestLists:
     def pages(self, client: Client, path: str, **query: Any) -> list[list[Any]]:
         found, cursor = [], None

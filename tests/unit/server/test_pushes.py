@@ -279,3 +279,23 @@ def test_waiting_for_a_revision_ends_when_it_comes(fleet: Fleet) -> None:
     waiter.join(10)
     assert found
     assert found[0].revision > known
+
+
+def test_a_rollout_nothing_happens_to_keeps_its_revision(fleet: Fleet) -> None:
+    fleet.join("dev-1")
+    number = fleet.push(fleet.release())
+    fleet.pass_time(1)
+    before = fleet.rollout(number).revision
+    fleet.pass_time(1)
+    assert fleet.rollout(number).revision == before
+
+
+def test_waiting_ends_when_the_server_does(fleet: Fleet) -> None:
+    fleet.join("dev-1")
+    number = fleet.push(fleet.release())
+    known = fleet.rollout(number).revision
+    waiter = threading.Thread(target=lambda: fleet.service.rollouts.get(number, known, 60))
+    waiter.start()
+    fleet.service.context.close()
+    waiter.join(10)
+    assert not waiter.is_alive()
