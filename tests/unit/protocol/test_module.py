@@ -64,7 +64,7 @@ def _take_or_refuse(data):
     ],
     ids=["name", "long name", "sections", "exports", "functions", "type", "meta", "large meta", "tail"],
 )
-@pytest.mark.no_cover  # tracing would be what is measured
+@pytest.mark.usefixtures("undisturbed")
 def test_ten_hostile_megabytes_take_less_than_half_a_second(data):
     before = time.process_time()
     with pytest.raises((ModuleError, CborError, MessageError)):
