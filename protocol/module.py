@@ -36,6 +36,7 @@ __all__ = [
     "Region",
     "Section",
     "TensorMeta",
+    "WeightMeta",
     "check",
     "exports",
     "memory_pages",
@@ -49,6 +50,10 @@ NAME_SECTION = "name"
 MAX_NAME_SECTION = 1 << 20
 PAGE = 65536
 MAX_PAGES = 65536
+MAX_READS = 256
+"""Most sources of a layer that its metadata name."""
+MOST_NAMED = 3
+"""Most of them whose shapes an error tells."""
 ABI_MAJOR, ABI_MINOR = 1, 0
 ABI = ABI_MAJOR << 16 | ABI_MINOR
 FUNCTIONS = {
@@ -63,7 +68,7 @@ Shape = Annotated[Many[Uint], Field(max_length=32)]
 
 DTYPE_BYTES = {
     "bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4,
-    "int64": 8, "uint64": 8, "float32": 4, "float64": 8,
+    "int64": 8, "uint64": 8, "float16": 2, "float32": 4, "float64": 8,
 }  # fmt: skip
 
 
@@ -91,6 +96,21 @@ class TensorMeta(Message):
         return self.elements * DTYPE_BYTES[self.dtype]
 
 
+class Region(Message):
+    """A block of linear memory."""
+
+    offset: Annotated[Uint, Key(1)]
+    size: Annotated[Uint, Key(2)]
+
+
+class WeightMeta(Message):
+    """Weights of a layer as they are packed for its kernel, padding included."""
+
+    offset: Annotated[Uint, Key(1)]
+    size: Annotated[Uint, Key(2)]
+    dtype: Annotated[Word, Key(3)]
+
+
 class LayerMeta(Message):
     """One step that `run_layer` runs: what it is, what it costs, where its output lies."""
 
@@ -108,13 +128,11 @@ class LayerMeta(Message):
     """Address of the output in linear memory, bytes."""
     size: Annotated[Uint, Key(9)]
     """Bytes of the output."""
-
-
-class Region(Message):
-    """A block of linear memory."""
-
-    offset: Annotated[Uint, Key(1)]
-    size: Annotated[Uint, Key(2)]
+    reads: Annotated[Annotated[Many[Int32], Field(max_length=MAX_READS)] | None, Key(10)] = None
+    """What it reads, in ONNX's order: i is the output of layer i, -1 - i input i of the model."""
+    scratch: Annotated[Region | None, Key(11)] = None
+    """Memory that it needs while it runs."""
+    weights: Annotated[WeightMeta | None, Key(12)] = None
 
 
 class ModuleMeta(Message):
@@ -136,11 +154,27 @@ class ModuleMeta(Message):
     provenance: Annotated[dict[Text, Text], Field(max_length=64), Key(12)] = {}
 
     def describe_layer(self, index: int) -> str:
-        """How every error names a layer: `conv_12 (/features/3/conv, Conv 1x1 96->24)`."""
+        """How every error names a layer.
+
+        `conv_12 (/features/3/conv, Conv 1x1 96->24) 1x96x7x7 -> 1x24x7x7`.
+        """
         if not 0 <= index < len(self.layers):
             return f"layer {index}"
         layer = self.layers[index]
-        return f"{layer.op.lower()}_{index} ({layer.name}, {layer.detail})"
+        shapes = [_sizes(source.shape) for source in self.sources(layer)]
+        if len(shapes) > MOST_NAMED:
+            shapes[MOST_NAMED:] = [f"{len(shapes) - MOST_NAMED} more"]
+        given = f"{' and '.join(shapes)} " if shapes else ""
+        return f"{layer.op.lower()}_{index} ({layer.name}, {layer.detail}) {given}-> {_sizes(layer.shape)}"
+
+    def sources(self, layer: LayerMeta) -> "list[LayerMeta | TensorMeta]":
+        """The layers and inputs that a layer reads."""
+        numbers = [n for n in layer.reads or () if -len(self.inputs) <= n < len(self.layers)]
+        return [self.layers[n] if n >= 0 else self.inputs[-1 - n] for n in numbers]
+
+
+def _sizes(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "scalar"
 
 
 def exports(wasm: bytes) -> dict[str, int]:
@@ -257,12 +291,19 @@ def _memory_problems(meta: ModuleMeta, shape: Outline) -> Iterator[str]:
     initial, maximum = _only_memory(shape)
     if maximum != initial or initial * PAGE != meta.memory or initial > MAX_PAGES:
         yield f"declares {meta.memory} bytes of memory but may use more"
-    regions = (meta.arena, meta.state, *(Region(offset=x.offset, size=x.size) for x in meta.layers))
+    regions = (meta.arena, meta.state, *_layer_regions(meta))
     if any(region and region.offset + region.size > meta.memory for region in regions):
         yield "places a buffer outside its memory"
     arena, state = meta.arena, meta.state
     if state and state.offset < arena.offset + arena.size and arena.offset < state.offset + state.size:
         yield "has its state inside its arena"
+
+
+def _layer_regions(meta: ModuleMeta) -> Iterator[Region | WeightMeta | None]:
+    for layer in meta.layers:
+        yield Region(offset=layer.offset, size=layer.size)
+        yield layer.scratch
+        yield layer.weights
 
 
 def _tensor_problems(meta: ModuleMeta) -> Iterator[str]:
@@ -278,5 +319,8 @@ def _tensor_problems(meta: ModuleMeta) -> Iterator[str]:
         if (scale is None) != (tensor.zero_point is None) or (scale is not None and scale <= 0):
             yield f"has the tensor {tensor.name} with a scale or zero point that cannot be"
     for layer in meta.layers:
-        if layer.dtype not in DTYPE_BYTES:
-            yield f"has the layer {layer.name} of unknown type {layer.dtype}"
+        if layer.dtype not in DTYPE_BYTES or (layer.weights and layer.weights.dtype not in DTYPE_BYTES):
+            yield f"has the layer {layer.name} of unknown type"
+        known = range(-len(meta.inputs), len(meta.layers))
+        if any(number not in known for number in layer.reads or ()):
+            yield f"has the layer {layer.name}, which reads what there is not"

@@ -97,7 +97,12 @@ def test_leb128_too_long_or_too_short(data):
 
 
 def test_layers_are_named_in_words():
-    assert meta().describe_layer(0) == "add_0 (/a, Add 8)"
+    assert meta().describe_layer(0) == "add_0 (/a, Add 8) -> 1x8"
+    layer = meta().layers[0]
+    reading = meta(layers=(layer, layer.model_copy(update={"reads": (0, -1), "shape": ()})))
+    assert reading.describe_layer(1) == "add_1 (/a, Add 8) 1x8 and 1x8 -> scalar"
+    many = meta(layers=(layer.model_copy(update={"reads": (-1,) * 200}),))
+    assert many.describe_layer(0) == "add_0 (/a, Add 8) 1x8 and 1x8 and 1x8 and 197 more -> 1x8"
     assert meta().describe_layer(1) == "layer 1"
     assert meta().describe_layer(-1) == "layer -1"
 

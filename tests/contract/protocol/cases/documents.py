@@ -17,7 +17,7 @@ from protocol.documents import (
 )
 from protocol.enrolment import Invitation, report_key_id
 from protocol.message import Message
-from protocol.module import ABI, LayerMeta, ModuleMeta, Region, TensorMeta
+from protocol.module import ABI, LayerMeta, ModuleMeta, Region, TensorMeta, WeightMeta
 from protocol.trust import REPORT, TELEMETRY, TrustState
 from tests.contract.protocol.cases.form import Case, accept, case
 from tests.support.simulator import DEVICE, MODEL, NOW, Repository, digest
@@ -158,6 +158,9 @@ def _meta() -> ModuleMeta:
         weight_bytes=1152,
         offset=17_408,
         size=288,
+        reads=(-1,),
+        scratch=Region(offset=17_696, size=96),
+        weights=WeightMeta(offset=1024, size=1152, dtype="int8"),
     )
     return ModuleMeta(
         name=MODEL,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from protocol import cbor
-from protocol.module import ABI, LayerMeta, ModuleMeta, Region, TensorMeta
+from protocol.module import ABI, LayerMeta, ModuleMeta, Region, TensorMeta, WeightMeta
 from tests.contract.protocol.cases.form import CBOR, MESSAGE, MODULE, Case, accept, case
 
 _MAGIC = b"\0asm\1\0\0\0"
@@ -112,6 +112,17 @@ def cases() -> list[Case]:
     def check(name: str, wasm: bytes, expect: Case = MODULE) -> Case:
         return case(name, "check_wasm", expect, document=wasm)
 
+    reading = layer.model_copy(
+        update={
+            "reads": (0, -1),
+            "scratch": Region(offset=72, size=16),
+            "weights": WeightMeta(offset=1024, size=64, dtype="int8"),
+        }
+    )
+
+    def changed(**change: object) -> bytes:
+        return module(layers=(layer.model_copy(update=change),))
+
     def tensors(name: str, **change: object) -> Case:
         return check(name, module(inputs=(tensor.model_copy(update=change),)))
 
@@ -196,6 +207,12 @@ def cases() -> list[Case]:
         check("arena outside the memory", module(arena=Region(offset=65535, size=2))),
         check("layer outside the memory", module(layers=(layer.model_copy(update={"offset": 65536}),))),
         check("state inside the arena", _exports({"reset": (0, 6)}, state=Region(offset=127, size=1))),
+        check("a layer and what it reads", module(layers=(layer, reading)), accept()),
+        check("scratch outside the memory", changed(scratch=Region(offset=65530, size=64))),
+        check("weights outside the memory", changed(weights=WeightMeta(offset=0, size=65537, dtype="int8"))),
+        check("weights of unknown type", changed(weights=WeightMeta(offset=0, size=8, dtype="int4"))),
+        check("a layer that reads an input that is not there", changed(reads=(-2,))),
+        check("a layer that reads a layer that is not there", changed(reads=(1,))),
         check("a layer of unknown type", module(layers=(layer.model_copy(update={"dtype": "int4"}),))),
         check("two inputs of one name", module(inputs=(tensor, tensor))),
         tensors("an input of unknown type", dtype="bfloat16"),
