@@ -1,6 +1,6 @@
 """Runs a compiled module in wasmtime, as an agent does, for checks and measurements on the desk."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import cast
 
@@ -11,6 +11,7 @@ from controller.compiler.errors import CheckError
 from controller.compiler.ir import FLOAT, Array, Quant
 from controller.compiler.quantize.functions import dequantize_array, quantize_array
 from protocol.module import ModuleMeta, TensorMeta, read_meta
+from protocol.profiling import DRIVER
 
 RUN_OK, RUN_NONFINITE = 0, 1
 
@@ -72,7 +73,7 @@ class Instance:
 
     def _write(self, inputs: Mapping[str, Array]) -> None:
         for tensor, pointer in zip(self.meta.inputs, self._inputs, strict=True):
-            value = np.ascontiguousarray(inputs[tensor.name], np.dtype(tensor.dtype))
+            value = np.asarray(inputs[tensor.name], np.dtype(tensor.dtype))
             if value.shape != tensor.shape:
                 raise ValueError(f"input {tensor.name} has shape {value.shape}, not {tensor.shape}")
             self._memory.write(self._store, bytearray(value.tobytes()), pointer)
@@ -118,6 +119,18 @@ class Instance:
             self._call("run_layer", index)
             yield index, self._read(layer.offset, layer.size)
 
+    def driven(self, inputs: Mapping[str, Array]) -> "Driver":
+        """This instance as `protocol.profiling.measure` wants it; it goes on serving as before.
+
+        Args:
+            inputs: An array for each input, of the module's type and shape.
+        """
+        exports = self._instance.exports(self._store)
+        driver = wasmtime.Instance(
+            self._store, wasmtime.Module(_engine(), DRIVER), [exports["run_layer"], exports["run"]]
+        )
+        return Driver(driver.exports(self._store), self._store, lambda: self._write(inputs))
+
     def quantize(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Inputs as people see them, at the module's types."""
         return {
@@ -135,6 +148,25 @@ class Instance:
             else outputs[t.name]
             for t in self.meta.outputs
         }
+
+
+class Driver:
+    """Runs layers of an instance some times in succession; made by `Instance.driven`."""
+
+    def __init__(
+        self, exports: wasmtime.InstanceExports, store: wasmtime.Store, prepare: Callable[[], None]
+    ) -> None:
+        self._layer, self._whole = (cast(wasmtime.Func, exports[name]) for name in ("layer", "whole"))
+        self._store = store
+        self.prepare = prepare
+
+    def layer(self, index: int, times: int) -> None:
+        """Run a layer that many times; with 0 nothing is run."""
+        self._layer(self._store, index, times)
+
+    def whole(self, times: int) -> None:
+        """Run the model that many times; with 0 nothing is run."""
+        self._whole(self._store, times)
 
 
 def _quant(tensor: TensorMeta) -> Quant:

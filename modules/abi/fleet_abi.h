@@ -41,6 +41,10 @@ FLEET_EXPORT("layers") int32_t fleet_layers(void);
  * undefined. After it the layer's output may be read at the offset in the layer table. An index out of range traps. */
 FLEET_EXPORT("run_layer") int32_t fleet_run_layer(int32_t i);
 
+/* Address of the sizes of output i, int32, as many as it has dimensions, valid as long as the output. Exported only by
+ * modules with an output whose size depends on data: its buffer has room for the largest, its elements lie dense. */
+FLEET_EXPORT("output_dims") void *fleet_output_dims(int32_t i);
+
 /* Zeroes the state block. Exported by models with state only. */
 FLEET_EXPORT("reset") void fleet_reset(void);
 

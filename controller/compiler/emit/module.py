@@ -6,16 +6,15 @@ from typing import cast
 
 import wasmtime
 
-from controller.compiler.emit.constants import lay_out
-from controller.compiler.emit.source import module_source
+from controller.compiler.emit.constants import ConstantBlock, lay_out
+from controller.compiler.emit.layers import layer_table
+from controller.compiler.emit.source import module_source, state_offset
 from controller.compiler.emit.toolchain import build_wasm
 from controller.compiler.emit.wasm import append_meta, find_block, finish
 from controller.compiler.ir import Graph, Tensor
-from controller.compiler.plan.steps import Plan, Step
+from controller.compiler.plan.steps import Plan
 from controller.compiler.targets import Target
-from protocol.module import ABI, LayerMeta, ModuleMeta, Region, TensorMeta, check, memory_pages
-
-PAGE = 65536
+from protocol.module import ABI, LayerMeta, ModuleMeta, Region, TensorMeta, check
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def emit(graph: Graph, plan: Plan, target: Target, header: Header) -> CompiledMo
     block = lay_out(constant for step in plan.steps for constant in step.constants)
     title = f"{header.name} {header.version} for {target.name}, written by fleet build"
     wasm = finish(build_wasm(module_source(title, graph, plan, block), block.data, target))
-    meta = _meta(graph, plan, target, header, wasm)
+    meta = _meta(graph, plan, target, header, _link(wasm, graph, plan, block))
     code_end = len(wasm)
     cuts: list[int] = []
     if block.data:
@@ -82,17 +81,28 @@ def emit(graph: Graph, plan: Plan, target: Target, header: Header) -> CompiledMo
     return CompiledModule(target.name, wasm, meta, tuple(sorted({*cuts, code_end} - {0, len(wasm)})), outputs)
 
 
-def _arena_address(wasm: bytes, graph: Graph, plan: Plan) -> int:
-    """Where the linker put the arena: asked of the module itself."""
+@dataclass(frozen=True)
+class _Linked:
+    """What is known once the linker has placed everything: addresses, and bytes of linear memory."""
+
+    arena: int
+    memory: int
+    layers: tuple[LayerMeta, ...]
+
+
+def _link(wasm: bytes, graph: Graph, plan: Plan, block: ConstantBlock) -> _Linked:
+    """Ask the module itself where the linker put the arena and the constants."""
     engine = wasmtime.Engine()
     store = wasmtime.Store(engine)
-    instance = wasmtime.Instance(store, wasmtime.Module(engine, wasm), [])
-    output = cast(wasmtime.Func, instance.exports(store)["output"])
-    return int(output(store, 0)) - plan.offsets[graph.outputs[0]]
+    exports = wasmtime.Instance(store, wasmtime.Module(engine, wasm), []).exports(store)
+    memory = bytes(cast(wasmtime.Memory, exports["memory"]).read(store))
+    arena = int(cast(wasmtime.Func, exports["output"])(store, 0)) - plan.offsets[graph.outputs[0]]
+    layers = layer_table(graph, plan, block, arena, memory.find(block.data))
+    return _Linked(arena, len(memory), layers)
 
 
-def _meta(graph: Graph, plan: Plan, target: Target, header: Header, wasm: bytes) -> ModuleMeta:
-    arena = _arena_address(wasm, graph, plan)
+def _meta(graph: Graph, plan: Plan, target: Target, header: Header, linked: _Linked) -> ModuleMeta:
+    state = linked.arena + state_offset(plan)
     return ModuleMeta(
         name=header.name,
         version=header.version,
@@ -100,10 +110,11 @@ def _meta(graph: Graph, plan: Plan, target: Target, header: Header, wasm: bytes)
         abi=ABI,
         inputs=tuple(_tensor(graph.tensors[name], ()) for name in graph.inputs),
         outputs=tuple(_tensor(graph.tensors[name], header.labels) for name in graph.outputs),
-        layers=tuple(_layer(graph, step, plan, arena) for step in plan.steps),
-        arena=Region(offset=arena, size=plan.arena),
+        layers=linked.layers,
+        arena=Region(offset=linked.arena, size=plan.arena),
         arena_bound=plan.bound,
-        memory=memory_pages(wasm)[0] * PAGE,
+        memory=linked.memory,
+        state=Region(offset=state, size=plan.state_size) if plan.state_size else None,
         provenance=dict(header.provenance or {}),
     )
 
@@ -117,18 +128,4 @@ def _tensor(tensor: Tensor, labels: tuple[str, ...]) -> TensorMeta:
         scale=None if quant is None else float(quant.s),
         zero_point=None if quant is None else quant.zero_point,
         labels=labels if labels and tensor.shape[-1:] == (len(labels),) else None,
-    )
-
-
-def _layer(graph: Graph, step: Step, plan: Plan, arena: int) -> LayerMeta:
-    return LayerMeta(
-        name=step.name,
-        op=step.op,
-        detail=step.detail,
-        dtype=step.dtype,
-        shape=step.shape,
-        macs=step.macs,
-        weight_bytes=step.weight_bytes,
-        offset=arena + plan.offsets[step.output],
-        size=graph.tensors[step.output].nbytes,
     )

@@ -1,13 +1,13 @@
 """The C source of a module: one function for each layer, calling kernels with constant shapes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from controller.compiler.emit.constants import ConstantBlock, format_float
 from controller.compiler.ir import FLOAT, Graph
-from controller.compiler.plan.steps import Argument, Call, Constant, Params, Plan, Step
+from controller.compiler.plan.steps import Argument, Call, Constant, Params, Plan, Step, Template
 
 _RESERVED = ("fleet_", "__", "mem", "arena", "constants", "layer_")
 
@@ -16,13 +16,14 @@ _HEAD = """\
 #include "fleet_kernels.h"
 
 #define ARENA(offset) ((void *)(arena + (offset)))
+#define STATE(offset) ARENA(%(state)d + (offset))
 #define CONSTANT(offset) ((const void *)(constants + (offset)))
 #define LAYER(function, node) \\
     static __attribute__((noinline)) void function(void) __asm__(node); \\
     static void function(void)
 
 extern const unsigned char constants[];
-static _Alignas(16) unsigned char arena[%(arena)d];
+static _Alignas(16) unsigned char arena[%(memory)d];
 
 __attribute__((address_space(1))) int32_t fleet_layer;
 """
@@ -37,10 +38,39 @@ def module_source(title: str, graph: Graph, plan: Plan, block: ConstantBlock) ->
         plan: What runs where.
         block: Where constants lie.
     """
-    parts = [f"/* {_comment(title)} */\n" + _HEAD % {"arena": max(plan.arena, 16)}]
+    sizes = {"state": state_offset(plan), "memory": max(state_offset(plan) + plan.state_size, 16)}
+    parts = [f"/* {_comment(title)} */\n" + _HEAD % sizes]
+    parts.extend(_templates(plan))
     parts.extend(_layer(index, step, plan, block) for index, step in enumerate(plan.steps))
     parts.append(_abi(graph, plan))
     return "\n".join(parts)
+
+
+def state_offset(plan: Plan) -> int:
+    """Where the state block lies, bytes from the begin of the arena: right behind it."""
+    return -(-plan.arena // 16) * 16
+
+
+def _templates(plan: Plan) -> Iterator[str]:
+    """Each kernel that is compiled for this module alone, once."""
+    seen: dict[str, Template] = {}
+    for call in (call for step in plan.steps for call in step.calls):
+        if call.template is None or call.kernel in seen:
+            if call.template != seen.get(call.kernel):
+                raise ValueError(f"two templates are called {call.kernel}")
+            continue
+        seen[call.kernel] = call.template
+        defines = [f"#define {name} {value}" for name, value in call.template.defines]
+        names = [name for name, _ in call.template.defines]
+        yield "\n".join(
+            [
+                f"#define FLEET_KERNEL {call.kernel}",
+                *defines,
+                f'#include "general/{call.template.file}"',
+                *(f"#undef {name}" for name in ("FLEET_KERNEL", *names)),
+                "",
+            ]
+        )
 
 
 def _layer(index: int, step: Step, plan: Plan, block: ConstantBlock) -> str:
@@ -70,7 +100,13 @@ def _call(index: int, call: Call, params: str, plan: Plan, block: ConstantBlock)
 def _argument(argument: Argument, plan: Plan, block: ConstantBlock) -> str:
     if isinstance(argument, Constant):
         return f"CONSTANT({block.offset(argument)})"
-    return f"ARENA({plan.offsets[argument.tensor] + argument.offset})"
+    return _place(plan, argument.tensor, argument.offset)
+
+
+def _place(plan: Plan, tensor: str, offset: int = 0) -> str:
+    if tensor in plan.state:
+        return f"STATE({plan.state[tensor] + offset})"
+    return f"ARENA({plan.offsets[tensor] + offset})"
 
 
 def _struct(params: Params) -> str:
@@ -104,7 +140,7 @@ def _abi(graph: Graph, plan: Plan) -> str:
     count = len(plan.steps)
     checks = [
         f"    {{ static const struct fleet_all_finite_params p = {{.count = {graph.tensors[name].size}}}; "
-        f"if (!fleet_all_finite_f32(&p, ARENA({plan.offsets[name]}))) return FLEET_RUN_NONFINITE; }}"
+        f"if (!fleet_all_finite_f32(&p, {_place(plan, name)})) return FLEET_RUN_NONFINITE; }}"
         for name in dict.fromkeys(graph.outputs)
         if graph.tensors[name].dtype == FLOAT
     ]
@@ -121,8 +157,10 @@ def _abi(graph: Graph, plan: Plan) -> str:
             "int32_t fleet_abi(void) { return FLEET_ABI_VERSION; }",
             f"int32_t fleet_layers(void) {{ return {count}; }}",
             "",
-            *_pointers("fleet_input", [plan.offsets[name] for name in graph.inputs]),
-            *_pointers("fleet_output", [plan.offsets[name] for name in graph.outputs]),
+            *_pointers("fleet_input", [_place(plan, name) for name in graph.inputs]),
+            *_pointers("fleet_output", [_place(plan, name) for name in graph.outputs]),
+            *_output_dims(graph, plan),
+            *_reset(plan),
             "int32_t fleet_run(void)",
             "{",
             *runs,
@@ -143,14 +181,46 @@ def _abi(graph: Graph, plan: Plan) -> str:
     )
 
 
-def _pointers(function: str, offsets: list[int]) -> list[str]:
-    cases = [f"    case {index}: return ARENA({offset});" for index, offset in enumerate(offsets)]
+def _pointers(function: str, places: list[str], head: Sequence[str] = ()) -> list[str]:
+    cases = [f"    case {index}: return {place};" for index, place in enumerate(places)]
     return [
         f"void *{function}(int32_t i)",
         "{",
+        *head,
         "    switch (i) {",
         *cases,
         "    default: __builtin_trap();",
+        "    }",
+        "}",
+        "",
+    ]
+
+
+def _output_dims(graph: Graph, plan: Plan) -> list[str]:
+    """Of modules with an output whose size depends on data only."""
+    if not graph.dims:
+        return []
+    head, places = [], []
+    for index, name in enumerate(graph.outputs):
+        if name in graph.dims:
+            places.append(_place(plan, graph.dims[name]))
+            continue
+        sizes = ", ".join(map(str, graph.tensors[name].shape)) or "0"
+        head.append(f"    static int32_t dims_{index}[] = {{{sizes}}};")
+        places.append(f"dims_{index}")
+    return _pointers("fleet_output_dims", places, head)
+
+
+def _reset(plan: Plan) -> list[str]:
+    """Of modules with state only."""
+    if not plan.state_size:
+        return []
+    return [
+        "void fleet_reset(void)",
+        "{",
+        "    unsigned char *state = STATE(0);",
+        f"    for (int32_t i = 0; i < {plan.state_size}; ++i) {{",
+        "        state[i] = 0;",
         "    }",
         "}",
         "",

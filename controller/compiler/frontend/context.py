@@ -9,9 +9,9 @@ import onnx
 
 from controller.compiler.errors import UnsupportedError
 from controller.compiler.ir import FLOAT, Array, Graph, Node, Shape, Tensor
+from controller.compiler.ir.operators import OPERATORS
 
 DOCS = "docs/operators.md"
-ANY_TYPE = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Transpose", "Concat"})
 
 
 @dataclass
@@ -23,14 +23,16 @@ class Context:
         opset: Of the model.
         where: For messages.
         graph: What is written to; every input of the node is a tensor there.
-        out_shapes: Shapes of the node's outputs, by name.
+        types: Types and shapes of the node's outputs, by name; a shape that depends on data is None.
+        dims: Filled by `size_depends_on_data`.
     """
 
     node: onnx.NodeProto
     opset: int
     where: str
     graph: Graph
-    out_shapes: dict[str, Shape]
+    types: dict[str, tuple[np.dtype[Any], Shape | None]]
+    dims: dict[str, str] = field(default_factory=dict)
     attrs: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -43,8 +45,20 @@ class Context:
 
     @property
     def out_shape(self) -> Shape:
-        """Shape of the first output."""
-        return self.out_shapes[self.out]
+        """Shape of the first output.
+
+        Raises:
+            UnsupportedError: It depends on data.
+        """
+        shape = self.types[self.out][1]
+        if shape is None:
+            self.refuse("the size of its output depends on data", "export the model with static shapes")
+        return shape
+
+    @property
+    def out_dtype(self) -> np.dtype[Any]:
+        """Type of the first output."""
+        return self.types[self.out][0]
 
     def has(self, index: int) -> bool:
         """Whether an optional input is given."""
@@ -84,13 +98,14 @@ class Context:
         """An axis counted from the front."""
         return value + rank if value < 0 else value
 
-    def emit(
+    def emit(  # noqa: PLR0913, PLR0917 - what one node consists of
         self,
         op: str,
         inputs: Sequence[str],
         out: str | None = None,
         shape: Shape | None = None,
         name: str | None = None,
+        dtype: np.dtype[Any] | None = None,
         **attrs: Any,
     ) -> str:
         """Write one node.
@@ -98,22 +113,48 @@ class Context:
         Args:
             op: Operator of the graph.
             inputs: Names of its inputs.
-            out: Name of the output; the ONNX node's first output unless given. It is made unique.
+            out: Suffix of the output's name; the ONNX node's first output unless given.
             shape: Shape of the output; that of the ONNX node's first output unless given.
             name: Suffix of the node's name, for further nodes that one ONNX node becomes.
+            dtype: Type of the output; that of the ONNX node's first output, or of the first input for
+                further nodes, unless given.
             **attrs: Attributes.
 
         Returns:
             Name of the output.
         """
-        dtype = self.graph.tensors[inputs[0]].dtype
-        if op not in ANY_TYPE and dtype != FLOAT:
+        if dtype is None:
+            dtype = self.out_dtype if out is None else self.graph.tensors[inputs[0]].dtype
+        if OPERATORS[op].types == "float" and dtype != FLOAT:
             self.refuse(f"it works on {dtype}, and only float32 has kernels", "export the model in float32")
         target = self.out if out is None else self.graph.fresh(f"{self.node.name}/{out}")
         self.graph.tensors[target] = Tensor(target, dtype, self.out_shape if shape is None else shape)
         node_name = self.node.name if name is None else self.graph.fresh(f"{self.node.name}/{name}")
         self.graph.nodes.append(Node(node_name, op, list(inputs), [target], attrs))
         return target
+
+    def emit_all(self, op: str, inputs: Sequence[str], **attrs: Any) -> None:
+        """Write one node with all outputs of the ONNX node; those that nobody named get a name."""
+        outputs = []
+        for index, given in enumerate(self.node.output):
+            if given:
+                dtype, shape = self.types[given]
+                if shape is None:
+                    self.refuse("the size of its output depends on data", "export it with static shapes")
+                outputs.append(given)
+                self.graph.tensors[given] = Tensor(given, dtype, shape)
+            elif any(self.node.output[index:]):
+                self.refuse("an output in the middle is left out", "name all of its outputs")
+        self.graph.nodes.append(Node(self.node.name, op, list(inputs), outputs, attrs))
+
+    def size_depends_on_data(self, out: str, dims: str) -> None:
+        """Say that an output is declared at its largest.
+
+        Args:
+            out: Name of the output.
+            dims: Name of the tensor, int32 [rank], that the same node makes: the size after a run.
+        """
+        self.dims[out] = dims
 
     def add_constant(self, name: str, data: Array) -> str:
         """A constant that the importer made."""

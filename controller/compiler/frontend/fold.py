@@ -1,5 +1,6 @@
 """Shape inference and evaluation of one ONNX node, both by the `onnx` package."""
 
+import math
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -10,9 +11,10 @@ from onnx.reference import ReferenceEvaluator
 from onnx.shape_inference import InferenceError, infer_node_outputs
 
 from controller.compiler.errors import BrokenModelError, UnsupportedError
-from controller.compiler.ir import Array, Shape
+from controller.compiler.ir import Array
 
-Type = tuple[np.dtype[Any], Shape]
+Type = tuple[np.dtype[Any], Any]
+"""Element type and shape; the shape is None where it depends on data."""
 
 MAX_FOLDED_BYTES = 1 << 28
 """A constant made while folding may not be larger: files of a few bytes can ask for anything."""
@@ -25,21 +27,21 @@ _RANDOM = frozenset(
 
 def is_foldable(node: onnx.NodeProto) -> bool:
     """Whether a node with constant inputs is a constant."""
-    subgraphs = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
-    return node.op_type not in _RANDOM and all(a.type not in subgraphs for a in node.attribute)
+    return node.op_type not in _RANDOM
 
 
 def infer(
     node: onnx.NodeProto, types: Mapping[str, Type], constants: Mapping[str, Array], opset: int, where: str
 ) -> dict[str, Type]:
-    """Type and shape of each output.
+    """Type and shape of each output; None for a shape that depends on data.
 
     Raises:
         BrokenModelError: The inputs do not fit the operator.
-        UnsupportedError: An output's size depends on data.
+        UnsupportedError: The type of an output is not known.
     """
-    schema = onnx.defs.get_schema(node.op_type, opset, "")
-    given = {name: _proto(types[name]) for name in node.input if name}
+    schema = onnx.defs.get_schema(node.op_type, opset, node.domain)
+    given = {name: type_proto(types[name]) for name in node.input if name}
+    versions = [onnx.helper.make_opsetid(node.domain, opset)]
     # Only small constants can be shapes, axes or sizes; handing over weights would copy them.
     data = {
         name: onnx.numpy_helper.from_array(constants[name], name)
@@ -47,9 +49,7 @@ def infer(
         if name in constants and constants[name].size <= _MAX_SHAPE_DATA
     }
     try:
-        outputs = infer_node_outputs(
-            schema, node, given, data, opset_imports=[onnx.helper.make_opsetid("", opset)], ir_version=10
-        )
+        outputs = infer_node_outputs(schema, node, given, data, opset_imports=versions, ir_version=10)
     except (InferenceError, ValueError, onnx.checker.ValidationError) as error:
         reason = str(error).strip().splitlines()[0]
         raise BrokenModelError(
@@ -57,22 +57,21 @@ def infer(
             where=where,
             remedy="check --shape, or export the model again",
         ) from error
-    result = {}
-    for name in node.output:
-        if not name:
-            continue
+    result: dict[str, Type] = {}
+    for name in filter(None, node.output):
         tensor = outputs[name].tensor_type if name in outputs else None
-        dims = list(tensor.shape.dim) if tensor is not None and tensor.HasField("shape") else None
-        if tensor is None or dims is None or any(not dim.HasField("dim_value") for dim in dims):
+        if tensor is None or not tensor.elem_type:
             raise UnsupportedError(
                 node.name,
                 node.op_type,
-                "the size of its output depends on data",
+                "ONNX does not tell the type of its output",
                 where=where,
-                remedy="export the model with static shapes",
+                remedy="export the model with operators of ONNX only",
             )
+        dims = list(tensor.shape.dim) if tensor.HasField("shape") else None
+        known = dims is not None and all(dim.HasField("dim_value") for dim in dims)
         dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
-        result[name] = (dtype, tuple(dim.dim_value for dim in dims))
+        result[name] = (dtype, tuple(dim.dim_value for dim in dims) if known and dims is not None else None)
     return result
 
 
@@ -88,7 +87,8 @@ def evaluate(
         value = constant_value(node)
         if value is not None:
             return {node.output[0]: value}
-    if sum(_nbytes(types[name]) for name in node.output if name) > MAX_FOLDED_BYTES:
+    sizes = [math.prod(types[name][1] or (0,)) * types[name][0].itemsize for name in node.output if name]
+    if sum(sizes) > MAX_FOLDED_BYTES:
         raise BrokenModelError(
             f"node {node.name} ({node.op_type}) makes a constant of more than {MAX_FOLDED_BYTES >> 20} MiB",
             where=where,
@@ -98,10 +98,10 @@ def evaluate(
     graph = onnx.helper.make_graph(
         [node],
         "fold",
-        [onnx.ValueInfoProto(name=name, type=_proto(types[name])) for name in names],
-        [onnx.ValueInfoProto(name=name, type=_proto(types[name])) for name in node.output if name],
+        [onnx.ValueInfoProto(name=name, type=type_proto(types[name])) for name in names],
+        [onnx.ValueInfoProto(name=name, type=type_proto(types[name])) for name in node.output if name],
     )
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid(node.domain, opset)])
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -135,11 +135,7 @@ def constant_value(node: onnx.NodeProto) -> Array | None:
     return None
 
 
-def _proto(kind: Type) -> onnx.TypeProto:
+def type_proto(kind: Type) -> onnx.TypeProto:
+    """A type as ONNX writes it."""
     dtype, shape = kind
     return onnx.helper.make_tensor_type_proto(onnx.helper.np_dtype_to_tensor_dtype(dtype), shape)
-
-
-def _nbytes(kind: Type) -> int:
-    dtype, shape = kind
-    return int(np.prod(shape, dtype=np.float64)) * dtype.itemsize

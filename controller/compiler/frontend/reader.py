@@ -37,6 +37,12 @@ class Source:
         """For messages."""
         return f"{self.path.name}, opset {self.opset}"
 
+    def opset_of(self, domain: str) -> int:
+        """The version that the model uses of a domain; 1 if it does not say."""
+        if domain in STANDARD:
+            return self.opset
+        return next((int(e.version) for e in self.model.opset_import if e.domain == domain), 1)
+
 
 def read(path: Path) -> Source:
     """Read and check a file.
@@ -152,14 +158,18 @@ def _load_external(path: Path, model: onnx.ModelProto) -> list[bytes]:
 
 def _known_operators(path: Path, model: onnx.ModelProto, opset: int) -> None:
     """ONNX's checker would say the same, without naming the node."""
+    versions = {entry.domain: int(entry.version) for entry in model.opset_import}
+    functions = {(function.domain, function.name) for function in model.functions}
     for index, node in enumerate(model.graph.node):
-        standard = node.domain in STANDARD
-        if standard and onnx.defs.has(node.op_type, opset, ""):
+        domain = "" if node.domain in STANDARD else node.domain
+        version = opset if domain == "" else versions.get(domain, 1)
+        if (node.domain, node.op_type) in functions or onnx.defs.has(node.op_type, version, domain):
             continue
+        known = any(schema.domain == domain for schema in onnx.defs.get_all_schemas())
         why = (
-            f"opset {opset} has no such operator"
-            if standard
-            else f"operators of the domain {node.domain} have no kernels"
+            f"opset {version}{f' of {domain}' if domain else ''} has no such operator"
+            if known
+            else f"operators of the domain {domain} have no kernels"
         )
         raise UnsupportedError(
             node.name or f"{node.op_type}_{index}",

@@ -90,3 +90,14 @@ def _shape(
         if isinstance(want, str) and want != "?"
     )
     return tuple(given)
+
+
+def declared_shapes(graph: onnx.GraphProto) -> dict[str, Shape]:
+    """Static shapes that the file states for values, where inference cannot know them."""
+    shapes: dict[str, Shape] = {}
+    for value in (*graph.value_info, *graph.output):
+        tensor = value.type.tensor_type
+        dims = tensor.shape.dim
+        if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in dims):
+            shapes[value.name] = tuple(dim.dim_value for dim in dims)
+    return shapes

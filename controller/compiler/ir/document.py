@@ -18,6 +18,8 @@ def encode(graph: Graph) -> bytes:
         "inputs": graph.inputs,
         "outputs": graph.outputs,
         "tensors": {name: _tensor(tensor) for name, tensor in graph.tensors.items()},
+        **({"state": graph.state} if graph.state else {}),
+        **({"dims": graph.dims} if graph.dims else {}),
         "nodes": [
             {"name": n.name, "op": n.op, "inputs": n.inputs, "outputs": n.outputs, "attrs": _attrs(n.attrs)}
             for n in graph.nodes
@@ -39,6 +41,8 @@ def decode(data: bytes) -> Graph:
         document["outputs"],
         {name: _read_tensor(name, entry) for name, entry in document["tensors"].items()},
         [Node(n["name"], n["op"], n["inputs"], n["outputs"], n["attrs"]) for n in document["nodes"]],
+        document.get("state", {}),
+        document.get("dims", {}),
     )
 
 

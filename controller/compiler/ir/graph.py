@@ -138,6 +138,10 @@ class Graph:
         outputs: Names of the tensors that a caller gets, in ONNX's order.
         tensors: Every tensor by name.
         nodes: In an order in which they can run.
+        state: Tensors that outlive a run, each with the tensor that takes its place for the next one. They
+            start as zeros.
+        dims: For outputs whose size depends on data, and which are declared at their largest: the tensor,
+            int32 [rank], that tells their size after a run.
     """
 
     name: str
@@ -145,6 +149,13 @@ class Graph:
     outputs: list[str] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
+    state: dict[str, str] = field(default_factory=dict)
+    dims: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def results(self) -> list[str]:
+        """Tensors that are needed after the last node: outputs, their sizes, and the next state."""
+        return [*self.outputs, *self.dims.values(), *self.state.values()]
 
     def producer(self, tensor: str) -> Node | None:
         """The node that makes a tensor; None for inputs and constants."""
@@ -161,7 +172,7 @@ class Graph:
     def sole_consumer(self, tensor: str) -> Node | None:
         """The node that reads a tensor, if it is the only one and nobody outside sees the tensor."""
         users = self.consumers(tensor)
-        return users[0] if len(users) == 1 and tensor not in self.outputs else None
+        return users[0] if len(users) == 1 and tensor not in self.results else None
 
     def constant(self, tensor: str) -> Array | None:
         """The value of a constant, else None."""
@@ -211,9 +222,9 @@ class Graph:
             something has to move the value from one to the other.
         """
         source, target = node.inputs[0], node.output
-        if target in self.outputs:
+        if target in self.results:
             producer = self.producer(source)
-            if producer is None or source in self.outputs:
+            if producer is None or source in self.results:
                 return False
             # The name that people see wins: the producer makes the output itself.
             self.tensors[target].quant = self.tensors[source].quant

@@ -2,13 +2,14 @@
 
 1.  Names: every tensor stands under its own name; node names are unique and not empty.
 2.  Order: a node reads inputs, constants, and what earlier nodes made; each tensor has one maker.
-3.  Operators: each node is in `operators.OPERATORS`, with that many inputs and exactly those attributes.
-4.  Shapes: static, every dimension ≥ 1, and what the operator makes of its inputs.
-5.  Types: a node's activations are all int8 or all of one other type; only QuantizeLinear and
-    DequantizeLinear cross.
-6.  Scales: every int8 activation has one finite scale > 0 and a zero point in range; copying operators
+3.  Operators: each node is in `operators.OPERATORS`, with that many inputs and outputs and exactly those
+    attributes.
+4.  Shapes: static, and what the operator makes of its inputs.
+5.  Types: what the operator's row says; between int8 and float32 only QuantizeLinear and DequantizeLinear
+    cross.
+6.  Scales: every quantized activation has one finite scale > 0 and a zero point in range; copying operators
     keep both; weights have zero point 0; a bias is int32 at scale f32(sx · sw).
-7.  Constants: data of the declared type and shape. Outputs are made, inputs are not constants.
+7.  Constants: data of the declared type and shape. Results are made, inputs and state are not constants.
 8.  Memory order, where set, is a permutation of the dimensions.
 """
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from controller.compiler.errors import IllegalGraphError
 from controller.compiler.ir.graph import FLOAT, INT8, Graph, Node, Quant, Tensor
-from controller.compiler.ir.operators import OPERATORS, UNLOWERED
+from controller.compiler.ir.operators import OPERATORS, UNLOWERED, Operator
 
 _WEIGHTED = ("Conv", "Gemm", "MatMul")
 
@@ -49,7 +50,7 @@ def _tensor(name: str, tensor: Tensor) -> None:
 
     if tensor.name != name:
         refuse(f"stands under the name {tensor.name}")
-    if any(size < 1 for size in tensor.shape):
+    if any(size < 0 for size in tensor.shape):
         refuse(f"has shape {list(tensor.shape)}")
     if tensor.data is not None and (tensor.data.dtype != tensor.dtype or tensor.data.shape != tensor.shape):
         refuse(
@@ -82,7 +83,7 @@ def _order(graph: Graph) -> None:
     if len(set(names)) != len(names) or not all(names):
         raise IllegalGraphError("two nodes have the same name, or one has none")
     constants = {name for name, tensor in graph.tensors.items() if tensor.is_constant}
-    known = set(graph.inputs)
+    known = {*graph.inputs, *graph.state}
     if known & constants:
         raise IllegalGraphError(f"inputs {sorted(known & constants)} are constants")
     for node in graph.nodes:
@@ -96,8 +97,8 @@ def _order(graph: Graph) -> None:
                 where=node.name,
             )
         known.update(node.outputs)
-    if not known.issuperset(graph.outputs):
-        raise IllegalGraphError(f"outputs {sorted(set(graph.outputs) - known)} are never made")
+    if not known.issuperset(graph.results):
+        raise IllegalGraphError(f"outputs {sorted(set(graph.results) - known)} are never made")
 
 
 def _node(graph: Graph, node: Node, *, lowered: bool) -> None:
@@ -107,40 +108,52 @@ def _node(graph: Graph, node: Node, *, lowered: bool) -> None:
     operator = OPERATORS.get(node.op)
     if operator is None or (lowered and node.op in UNLOWERED):
         raise IllegalGraphError(f"operator {node.op} does not exist", where=node.name)
-    least, most = operator.inputs
-    if not least <= len(node.inputs) <= most or len(node.outputs) != 1:
-        refuse(f"has {len(node.inputs)} inputs and {len(node.outputs)} outputs")
+    for what, count, (least, most) in (
+        ("inputs", len(node.inputs), operator.inputs),
+        ("outputs", len(node.outputs), operator.outputs),
+    ):
+        if not least <= count <= most:
+            refuse(f"has {count} {what}")
     keys = node.attrs.keys()
     if not operator.attrs <= keys <= operator.attrs | operator.optional:
         refuse(f"has the attributes {sorted(keys)}")
-    inputs, out = [graph.tensors[name] for name in node.inputs], graph.tensors[node.output]
+    inputs, outs = [graph.tensors[name] for name in node.inputs], [graph.tensors[n] for n in node.outputs]
     try:
-        fits = operator.shape([tensor.shape for tensor in inputs], node.attrs, out.shape)
+        fits = operator.shape([tensor.shape for tensor in inputs], node.attrs, outs[0].shape)
     except (ValueError, IndexError):
         # Shapes that do not broadcast, ranks that an attribute does not have.
         fits = False
     if not fits:
         shapes = ", ".join(str(list(tensor.shape)) for tensor in inputs)
-        refuse(f"makes {list(out.shape)} of {shapes}")
-    _types(node, operator.quantized, inputs, out)
+        refuse(f"makes {list(outs[0].shape)} of {shapes}")
+    _types(node, operator, inputs, outs)
 
 
-def _types(node: Node, quantized: str, inputs: list[Tensor], out: Tensor) -> None:
-    x = inputs[0]
-    crosses = {x.dtype, out.dtype} == {INT8, FLOAT}
-    if crosses != (quantized == "convert") or (not crosses and x.dtype != out.dtype):
+def _types(node: Node, operator: Operator, inputs: list[Tensor], outs: list[Tensor]) -> None:
+    if not inputs:
+        return
+    x, out = inputs[0], outs[0]
+    crosses = {x.dtype, out.dtype} == {INT8, FLOAT} and operator.types != "any"
+    same = operator.types == "any" or x.dtype == out.dtype
+    if crosses != (operator.quantized == "convert") or not (crosses or same):
         raise IllegalGraphError(f"{node.op} reads {x.dtype} and makes {out.dtype}", where=node.name)
-    for tensor in (x, out):
+    if operator.types == "float" and not {x.dtype, out.dtype} <= {INT8, FLOAT}:
+        raise IllegalGraphError(f"{node.op} is not defined for {x.dtype}", where=node.name)
+    quantized = x.quant is not None or any(tensor.quant is not None for tensor in outs)
+    if not quantized and operator.types != "float":
+        return
+    for tensor in (x, *outs):
         if tensor.dtype == INT8 and (tensor.quant is None or tensor.quant.axis is not None):
             raise IllegalGraphError(f"int8 {tensor.name} has not one scale", where=node.name)
     if out.dtype == x.dtype == INT8:
-        _int8(node, quantized, inputs, out)
+        for tensor in outs:
+            _int8(node, operator.quantized, inputs, tensor)
 
 
 def _int8(node: Node, quantized: str, inputs: list[Tensor], out: Tensor) -> None:
     if not quantized:
         raise IllegalGraphError(f"{node.op} has no int8 form", where=node.name)
-    changed = [t.name for t in inputs if t.quant is None or not t.quant.same(out.quant)]
+    changed = [t.name for t in inputs if t.dtype == INT8 and not (t.quant and t.quant.same(out.quant))]
     if quantized == "copy" and changed:
         raise IllegalGraphError(f"{node.op} changes the scale of {changed[0]}", where=node.name)
     if node.op in _WEIGHTED:

@@ -7,13 +7,9 @@ that makes it a renaming, and orders that differ only in dimensions of size 1 ar
 """
 
 from controller.compiler.ir import Graph, Node, Shape, Tensor
-from controller.compiler.ir.operators import VIEWS
+from controller.compiler.ir.operators import OPERATORS
 
 Order = tuple[int, ...]
-
-_WINDOWS = ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool")
-_ELEMENTWISE = ("Add", "Sub", "Mul", "Div")
-_ROW_MAJOR = frozenset({"Gemm", "MatMul"}) | VIEWS
 
 
 def row_major(rank: int) -> Order:
@@ -33,24 +29,25 @@ def same_memory(shape: Shape, a: Order, b: Order) -> bool:
 
 def assign_layout(graph: Graph) -> None:
     """Set the order of every tensor, adding conversions where they cannot be avoided."""
+    given = {*graph.inputs, *graph.state}
     for tensor in graph.tensors.values():
-        if tensor.is_constant or tensor.name in graph.inputs:
+        if tensor.is_constant or tensor.name in given:
             tensor.order = row_major(len(tensor.shape))
     converted: dict[tuple[str, Order], str] = {}
     for node in list(graph.nodes):
-        x = graph.tensors[node.inputs[0]]
-        wanted = _wanted(node, x)
-        if wanted is not None:
-            node.inputs[0] = _convert(graph, node, x, wanted, converted)
-        if node.op in _ROW_MAJOR:
-            for index, name in enumerate(node.inputs[1:], start=1):
-                other = graph.tensors[name]
-                node.inputs[index] = _convert(graph, node, other, row_major(len(other.shape)), converted)
-        graph.tensors[node.output].order = _result(graph, node)
-        if node.op in _ELEMENTWISE:
+        layout = OPERATORS[node.op].layout
+        for index, name in enumerate(node.inputs):
+            x = graph.tensors[name]
+            if layout == "row-major":
+                node.inputs[index] = _convert(graph, node, x, row_major(len(x.shape)), converted)
+            elif layout == "channels-last" and index == 0:
+                node.inputs[index] = _convert(graph, node, x, channels_last(len(x.shape)), converted)
+        for name in node.outputs:
+            graph.tensors[name].order = _result(graph, node, len(graph.tensors[name].shape))
+        if layout == "any" and len(node.inputs) > 1:
             _align_constants(graph, node)
-    for index, name in enumerate(graph.outputs):
-        graph.outputs[index] = _restore(graph, name)
+    for name in dict.fromkeys(graph.results):
+        _restore(graph, name)
 
 
 def _align_constants(graph: Graph, node: Node) -> None:
@@ -65,25 +62,15 @@ def _align_constants(graph: Graph, node: Node) -> None:
             tensor.order = out.order
 
 
-def _wanted(node: Node, x: Tensor) -> Order | None:
-    """The order that an operator needs its first input in; None if any will do."""
-    if node.op in _WINDOWS:
-        return channels_last(len(x.shape))
-    return row_major(len(x.shape)) if node.op in _ROW_MAJOR else None
-
-
-def _result(graph: Graph, node: Node) -> Order:
-    """The order in which an operator makes its output."""
-    out = graph.tensors[node.output]
-    rank = len(out.shape)
-    if node.op in _WINDOWS:
-        return channels_last(rank)
-    if node.op in _ROW_MAJOR:
-        return row_major(rank)
+def _result(graph: Graph, node: Node, rank: int) -> Order:
+    """The order in which an operator makes an output."""
+    layout = OPERATORS[node.op].layout
+    if layout != "any":
+        return channels_last(rank) if layout == "channels-last" else row_major(rank)
     if node.op == "Transpose":
         perm, order = list(node.attrs["perm"]), graph.tensors[node.inputs[0]].memory
         return tuple(perm.index(axis) for axis in order)
-    # Elementwise and Concat: the order of the inputs of this rank; channels-last wins over row-major.
+    # The order of the inputs of this rank; channels-last wins over row-major.
     orders = [
         t.order
         for t in map(graph.tensors.__getitem__, node.inputs)
@@ -106,18 +93,17 @@ def _convert(
     return converted[x.name, order]
 
 
-def _restore(graph: Graph, name: str) -> str:
-    """An output of the graph has ONNX's order; its name stays."""
+def _restore(graph: Graph, name: str) -> None:
+    """A result of the graph has ONNX's order; its name stays."""
     tensor = graph.tensors[name]
     order = row_major(len(tensor.shape))
     if same_memory(tensor.shape, tensor.memory, order):
-        return name
+        return
     inner = graph.add_tensor(f"{name}/layout", tensor.dtype, tensor.shape, tensor.quant)
     graph.tensors[inner].order = tensor.order
     producer = graph.producers()[name]
     for node in graph.nodes:
         node.inputs = [inner if i == name else i for i in node.inputs]
-    producer.outputs = [inner]
+    producer.outputs = [inner if made == name else made for made in producer.outputs]
     tensor.order = order
     graph.insert_after(producer, Node(graph.fresh(f"{producer.name}/layout"), "Identity", [inner], [name]))
-    return name

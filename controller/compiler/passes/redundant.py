@@ -15,7 +15,7 @@ def remove_redundant(graph: Graph) -> None:
 
 
 def _changes_nothing(graph: Graph, node: Node) -> bool:
-    if graph.tensors[node.inputs[0]].is_constant:
+    if not node.inputs or graph.tensors[node.inputs[0]].is_constant:
         return False
     if node.op in VIEWS:
         return graph.tensors[node.inputs[0]].shape == graph.tensors[node.output].shape
@@ -28,13 +28,13 @@ def _changes_nothing(graph: Graph, node: Node) -> bool:
 
 def _merge_chain(graph: Graph, node: Node) -> None:
     """Let a view or a transposition read what the one before it reads."""
-    before = graph.producer(node.inputs[0])
-    if before is None:
+    before = graph.producer(node.inputs[0]) if node.inputs else None
+    if before is None or len(before.outputs) != 1:
         return
     if node.op in VIEWS and before.op in VIEWS:
         node.inputs = [before.inputs[0]]
     elif node.op == "Transpose" and before.op == "Transpose":
         node.inputs = [before.inputs[0]]
         node.attrs["perm"] = [before.attrs["perm"][axis] for axis in node.attrs["perm"]]
-    if not graph.consumers(before.output) and before.output not in graph.outputs:
+    if not graph.consumers(before.output) and before.output not in graph.results:
         graph.remove(before)

@@ -7,7 +7,7 @@ from controller.compiler.passes.layout import same_memory
 from controller.compiler.plan.arena import ALIGNMENT, Buffer, place
 from controller.compiler.plan.lower import LOWERINGS
 from controller.compiler.plan.lower.common import Site
-from controller.compiler.plan.steps import Plan, Step
+from controller.compiler.plan.steps import Call, Plan, Slot, Step
 from controller.compiler.targets import Target
 
 MAX_ARENA = 1 << 30
@@ -24,11 +24,12 @@ def plan(graph: Graph, target: Target) -> Plan:
         UnsupportedError: The activations need more than `MAX_ARENA` bytes.
     """
     owners = _owners(graph)
-    steps = tuple(
+    lowered = [
         LOWERINGS[node.op](Site(graph, node, target))
         for node in graph.nodes
-        if owners[node.output] == node.output
-    )
+        if all(owners[name] == name for name in node.outputs)
+    ]
+    steps = (*lowered, *_next_state(graph))
     _share_in_place(graph, steps, owners)
     tenants, scratch = _buffers(graph, steps, owners)
     placement = place([*tenants.values(), *scratch.values()], len(steps))
@@ -41,58 +42,87 @@ def plan(graph: Graph, target: Target) -> Plan:
             remedy="compile with a smaller --shape",
         )
     places = dict(zip(tenants, placement.offsets, strict=False))
-    offsets = {name: places[owner] for name, owner in owners.items()}
+    state, state_size = _state(graph)
+    offsets = {name: places[owner] for name, owner in owners.items() if owner not in graph.state}
+    state |= {name: state[owner] for name, owner in owners.items() if owner in graph.state}
     spaces = dict(zip(scratch, placement.offsets[len(tenants) :], strict=True))
-    return Plan(steps, offsets, placement.size, placement.bound, spaces)
+    return Plan(steps, offsets, placement.size, placement.bound, spaces, state, state_size)
+
+
+def _state(graph: Graph) -> tuple[dict[str, int], int]:
+    """Where each tensor that outlives a run lies, and the size of all."""
+    places, end = {}, 0
+    for name in graph.state:
+        places[name] = end
+        end += _aligned(graph.tensors[name].nbytes)
+    return places, end
+
+
+def _next_state(graph: Graph) -> list[Step]:
+    """Copies that end a run: what was made becomes what the next run reads.
+
+    Several are safe one after the other: no new state shares memory with an old one.
+    """
+    steps = []
+    for name, successor in graph.state.items():
+        tensor = graph.tensors[name]
+        arguments = (Slot(successor), Slot(name))
+        call = Call("fleet_copy", "fleet_copy_params", {"bytes": tensor.nbytes}, arguments)
+        step_name = graph.fresh(f"{name}/state")
+        steps.append(Step(step_name, "State", "State", (name,), tensor.dtype.name, tensor.shape, (call,)))
+    return steps
 
 
 def _owners(graph: Graph) -> dict[str, str]:
     """For each tensor the one whose memory it is; a view and a transposition by name own none."""
-    owners = {name: name for name in graph.inputs}
+    given = {*graph.inputs, *graph.state}
+    owners = {name: name for name in given}
     for node in graph.nodes:
-        source = owners.get(node.inputs[0])
-        # An output stays valid while the next input is written.
-        crosses = source in graph.inputs and _reaches_output(graph, node.output)
+        source = owners.get(node.inputs[0]) if node.inputs else None
+        # An output stays valid while the next input is written, and a new state is none of the old ones.
+        crosses = source in given and any(_reaches_result(graph, name) for name in node.outputs)
         if source is not None and _renames(graph, node) and not crosses:
             owners[node.output] = source
         else:
-            owners[node.output] = node.output
+            owners |= {name: name for name in node.outputs}
     return owners
 
 
 def _renames(graph: Graph, node: Node) -> bool:
     """Whether input and output of a node are the same bytes."""
+    if node.op != "Transpose" and node.op not in VIEWS:
+        return False
     x, out = graph.tensors[node.inputs[0]], graph.tensors[node.output]
     if node.op == "Transpose":
         return True
-    if node.op not in VIEWS:
-        return False
     return x.shape != out.shape or same_memory(x.shape, x.memory, out.memory)
 
 
-def _reaches_output(graph: Graph, name: str) -> bool:
-    """Whether a tensor, or a view of it, is an output of the graph."""
-    if name in graph.outputs:
+def _reaches_result(graph: Graph, name: str) -> bool:
+    """Whether a tensor, or a view of it, is needed after the last step."""
+    if name in graph.results:
         return True
     return any(
-        _renames(graph, node) and _reaches_output(graph, node.output)
+        _renames(graph, node) and _reaches_result(graph, node.output)
         for node in graph.consumers(name)
         if node.inputs[0] == name
     )
 
 
 def _last_use(graph: Graph, steps: tuple[Step, ...], owners: dict[str, str]) -> dict[str, int]:
-    """The last step that needs the memory of each owner; the number of steps for outputs."""
+    """The last step that needs the memory of each owner; the number of steps for results."""
     index = {step.name: number for number, step in enumerate(steps)}
-    last = dict.fromkeys(graph.inputs, -1) | {step.output: number for number, step in enumerate(steps)}
+    last = dict.fromkeys(graph.inputs, -1)
+    last |= {name: number for number, step in enumerate(steps) for name in step.outputs}
     for node in graph.nodes:
         if node.name not in index:
             continue
         for name in node.inputs:
             if name in owners:
-                last[owners[name]] = max(last[owners[name]], index[node.name])
-    for name in graph.outputs:
-        last[owners[name]] = len(steps)
+                last[owners[name]] = max(last.get(owners[name], -1), index[node.name])
+    for name in graph.results:
+        if name in owners:
+            last[owners[name]] = len(steps)
     return last
 
 
@@ -100,11 +130,13 @@ def _share_in_place(graph: Graph, steps: tuple[Step, ...], owners: dict[str, str
     """Let the output of a step take over the memory of an input that nobody needs afterwards."""
     last = _last_use(graph, steps, owners)
     inputs = {node.name: set(node.inputs) for node in graph.nodes}
-    outputs = {owners[name] for name in graph.outputs}
+    results = {owners[name] for name in graph.results if name in owners}
     for number, step in enumerate(steps):
         for name in step.in_place:
             owner = owners.get(name)
-            if owner is None or last[owner] != number or (owner in graph.inputs and step.output in outputs):
+            if owner is None or owner in graph.state or last[owner] != number:
+                continue
+            if owner in graph.inputs and step.output in results:
                 continue
             if graph.tensors[owner].nbytes < graph.tensors[step.output].nbytes:
                 continue
@@ -112,8 +144,8 @@ def _share_in_place(graph: Graph, steps: tuple[Step, ...], owners: dict[str, str
             if sum(owners.get(other) == owner for other in inputs[step.name]) > 1:
                 continue
             last[owner] = last[step.output]
-            if step.output in outputs:
-                outputs.add(owner)
+            if step.output in results:
+                results.add(owner)
             for tensor, current in owners.items():
                 if current == step.output:
                     owners[tensor] = owner
@@ -127,12 +159,13 @@ def _buffers(
     last = _last_use(graph, steps, owners)
     first = dict.fromkeys(graph.inputs, -1)
     for number, step in enumerate(steps):
-        owner = owners[step.output]
-        first.setdefault(owner, number)
-        last[owner] = max(last.get(owner, number), number)
+        for owner in map(owners.__getitem__, step.outputs):
+            first.setdefault(owner, number)
+            last[owner] = max(last.get(owner, number), number)
     tenants = {
         owner: Buffer(_aligned(graph.tensors[owner].nbytes), begin, last[owner])
         for owner, begin in first.items()
+        if owner not in graph.state
     }
     scratch = {}
     for number, step in enumerate(steps):

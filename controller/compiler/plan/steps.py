@@ -52,12 +52,28 @@ class Scratch:
 
 
 @dataclass(frozen=True)
+class Template:
+    """A kernel that is compiled with the module, for the types that it needs.
+
+    Attributes:
+        file: Below `modules/kernels/general`; it defines the function `FLEET_KERNEL`.
+        defines: Macros that it reads.
+    """
+
+    file: str
+    defines: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Call:
     """One call of a kernel: `kernel(&params, arguments…[, scratch])`.
 
     Attributes:
+        kernel: Name of the function.
         struct: Name of the C struct of the parameters.
         params: Its members; nested structs as dicts, arrays as lists.
+        template: Where the kernel comes from, if it is not one of the library's. A name stands for one
+            template only.
     """
 
     kernel: str
@@ -65,6 +81,7 @@ class Call:
     params: Params
     arguments: tuple[Argument, ...]
     scratch: Scratch | None = None
+    template: Template | None = None
 
 
 @dataclass(frozen=True)
@@ -75,20 +92,25 @@ class Step:
         name: ONNX node name.
         op: ONNX operator type.
         detail: One readable line, as `Conv 3x3 4->32`.
-        output: The tensor it makes.
+        outputs: The tensors it makes; type and shape are those of the first.
         shape: Of the output, ONNX's order.
-        in_place: Inputs whose memory the output may take over.
+        in_place: Inputs whose memory the first output may take over.
     """
 
     name: str
     op: str
     detail: str
-    output: str
+    outputs: tuple[str, ...]
     dtype: str
     shape: Shape
     calls: tuple[Call, ...]
     macs: int = 0
     in_place: tuple[str, ...] = ()
+
+    @property
+    def output(self) -> str:
+        """The first tensor that it makes: what the layer table shows."""
+        return self.outputs[0]
 
     @property
     def constants(self) -> list[Constant]:
@@ -111,6 +133,8 @@ class Plan:
         scratch: Place of the scratch memory of a step, by index.
         arena: Size of the arena.
         bound: The least that any plan of these steps needs.
+        state: Place of the tensors that outlive a run, bytes from the begin of the state block.
+        state_size: Size of that block.
     """
 
     steps: tuple[Step, ...]
@@ -118,3 +142,5 @@ class Plan:
     arena: int
     bound: int
     scratch: dict[int, int] = field(default_factory=dict)
+    state: dict[str, int] = field(default_factory=dict)
+    state_size: int = 0

@@ -49,7 +49,7 @@ def choose(graph: Graph, histograms: Mapping[str, Histogram], method: str, keep_
         if graph.tensors[name].dtype == FLOAT:
             chooser.give(name)
     for node in graph.nodes:
-        if graph.tensors[node.inputs[0]].dtype == FLOAT:
+        if node.inputs and graph.tensors[node.inputs[0]].dtype == FLOAT:
             chooser.decide(node)
     chooser.scale_float_results()
     return chooser.plan
@@ -91,8 +91,9 @@ class _Chooser:
             self.plan.kept[node.name] = str(reason)
             return
         self.plan.int8.add(node.name)
-        self.plan.quants[node.output] = quant
-        self.plan.made.add(node.output)
+        for name in node.outputs:
+            self.plan.quants[name] = quant
+            self.plan.made.add(name)
 
     def _scale_of_copy(self, node: Node) -> Quant | None:
         """The input's scale, for operators that keep it."""
@@ -111,7 +112,7 @@ class _Chooser:
         if not OPERATORS[node.op].quantized and unary_function(node, constants) is None:
             raise _Stays(f"{node.op} has no int8 form")
         inputs = {name: self._input_scale(name) for name in activations}
-        quant = self._output_scale(node)
+        quant = self._output_scale(node, node.output)
         if quant is None and node.op == "Concat":
             quant = self._union(node, inputs)
         if quant is None:
@@ -132,8 +133,7 @@ class _Chooser:
             raise _Stays("no calibration data reaches it")
         return to_quant(*self._ranges[name])
 
-    def _output_scale(self, node: Node) -> Quant | None:
-        name = node.output
+    def _output_scale(self, node: Node, name: str) -> Quant | None:
         if name in self._wishes:
             return self._wishes[name]
         if node.op == "Softmax":
@@ -168,13 +168,12 @@ class _Chooser:
 
     def scale_float_results(self) -> None:
         """Float32 results that int8 layers, or the caller, read: they too need a scale."""
-        for node in self._graph.nodes:
-            name = node.output
+        for node, name in ((n, name) for n in self._graph.nodes for name in n.outputs):
             if name in self.plan.quants or name not in self._graph.outputs:
                 continue
             if self._graph.tensors[name].dtype != FLOAT:
                 continue
-            quant = self._output_scale(node)
+            quant = self._output_scale(node, name)
             if quant is None:
                 raise CalibrationError(
                     f"output {name} has no finite values on the calibration data",

@@ -71,13 +71,15 @@ def quantize(
 class _Writer:
     def __init__(self, graph: Graph, plan: Plan) -> None:
         self._old, self._plan = graph, plan
-        self._new = Graph(graph.name, list(graph.inputs), list(graph.outputs))
+        self._new = Graph(graph.name, list(graph.inputs), list(graph.outputs), dims=dict(graph.dims))
         self._both = self._needs_int8()
         for name in graph.inputs:
             tensor = graph.tensors[name]
             self._new.tensors[name] = (
                 self._int8(name) if name in plan.quants else Tensor(name, tensor.dtype, tensor.shape)
             )
+        for name in graph.state:
+            self._keep_float(name)
 
     def _needs_int8(self) -> set[str]:
         """Tensors that some layer, or the caller, wants as int8."""
@@ -97,6 +99,14 @@ class _Writer:
         int8 = name in self._both or name in self._plan.made
         return f"{name}/float32" if int8 else name
 
+    def _keep_float(self, name: str) -> None:
+        """A tensor as it was, and its int8 form where somebody wants that."""
+        tensor, target = self._old.tensors[name], self._float_name(name)
+        self._new.tensors[target] = Tensor(target, tensor.dtype, tensor.shape)
+        if target != name:
+            self._new.tensors[name] = self._int8(name)
+            self._new.nodes.append(Node(f"{name}/QuantizeLinear", "QuantizeLinear", [target], [name]))
+
     def write(self, node: Node) -> None:
         if node.name in self._plan.int8:
             self._write_int8(node)
@@ -107,14 +117,10 @@ class _Writer:
 
     def _write_float(self, node: Node) -> None:
         inputs = [self._as_float(name) for name in node.inputs]
-        out = self._old.tensors[node.output]
-        target = self._float_name(node.output)
-        self._new.tensors[target] = Tensor(target, out.dtype, out.shape)
-        self._new.nodes.append(Node(node.name, node.op, inputs, [target], dict(node.attrs)))
-        if target != node.output:
-            self._new.tensors[node.output] = self._int8(node.output)
-            name = f"{node.output}/QuantizeLinear"
-            self._new.nodes.append(Node(name, "QuantizeLinear", [target], [node.output]))
+        outputs = [self._float_name(name) for name in node.outputs]
+        self._new.nodes.append(Node(node.name, node.op, inputs, outputs, dict(node.attrs)))
+        for name in node.outputs:
+            self._keep_float(name)
 
     def _as_float(self, name: str) -> str:
         tensor = self._old.tensors[name]
@@ -131,6 +137,9 @@ class _Writer:
     # int8
 
     def _write_int8(self, node: Node) -> None:
+        if len(node.outputs) > 1:
+            self._write_copies(node)
+            return
         out = self._int8(node.output)
         attrs = {key: value for key, value in node.attrs.items() if key != "clamp"}
         constants = [self._old.constant(name) for name in node.inputs]
@@ -160,6 +169,14 @@ class _Writer:
         self._new.tensors[out.name] = out
         self._new.nodes.append(Node(node.name, op, inputs, [out.name], attrs))
 
+    def _write_copies(self, node: Node) -> None:
+        """An operator that moves elements to several outputs."""
+        for name in node.outputs:
+            self._new.tensors[name] = self._int8(name)
+        self._new.nodes.append(
+            Node(node.name, node.op, list(node.inputs), list(node.outputs), dict(node.attrs))
+        )
+
     def _weights(self, node: Node) -> list[str]:
         weights = self._plan.weights[node.name]
         kernel = self._new.add_constant(node.inputs[1], weights.weight, weights.weight_quant)
@@ -170,10 +187,16 @@ class _Writer:
     def _operand(self, node: Node, name: str) -> str:
         """An input of an elementwise operator: an activation, or a constant with a scale of its own."""
         data = self._old.constant(name)
-        if data is None:
-            return name
+        if data is None or data.dtype != FLOAT:
+            return self._as_is(name)
         quant = to_quant(float(data.min()), float(data.max()))
         return self._new.add_constant(f"{node.name}/constant", quantize_array(data, quant), quant)
+
+    def _as_is(self, name: str) -> str:
+        """An activation, or a constant that is no real number: indices, sizes."""
+        tensor = self._old.tensors[name]
+        self._new.tensors.setdefault(name, Tensor(name, tensor.dtype, tensor.shape, data=tensor.data))
+        return name
 
     def _requantized(self, node: Node, name: str, quant: Quant) -> str:
         """An input of Concat at the scale of its output."""
@@ -190,4 +213,6 @@ class _Writer:
         return out
 
     def finish(self) -> Graph:
+        for name, successor in self._old.state.items():
+            self._new.state[self._float_name(name)] = self._as_float(successor)
         return self._new

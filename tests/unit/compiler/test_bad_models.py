@@ -186,21 +186,26 @@ def test_a_constant_of_absurd_size(tmp_path):
     assert "more than 256 MiB" in refused(save(proto, tmp_path), BrokenModelError).what
 
 
-def test_control_flow(tmp_path):
-    branch = helper.make_graph(
-        [helper.make_node("Relu", ["x"], ["r"])], "b", [], [helper.make_tensor_value_info("r", 1, [1, 3])]
+def test_a_loop_whose_end_is_computed(tmp_path):
+    body = helper.make_graph(
+        [helper.make_node("Relu", ["h"], ["r"])],
+        "body",
+        [
+            helper.make_tensor_value_info("i", onnx.TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", onnx.TensorProto.BOOL, []),
+            helper.make_tensor_value_info("h", 1, [1, 3]),
+        ],
+        [
+            helper.make_tensor_value_info("go", onnx.TensorProto.BOOL, []),
+            helper.make_tensor_value_info("r", 1, [1, 3]),
+        ],
     )
-    node = helper.make_node("If", ["c"], ["y"], name="/if", then_branch=branch, else_branch=branch)
-    proto = model([node], constants={"c": np.array(True)})
-    assert "/if (If)" in refused(save(proto, tmp_path), UnsupportedError).what
-
-
-def test_integer_arithmetic_at_run_time(tmp_path):
-    node = helper.make_node("Add", ["x", "x"], ["y"], name="/add")
-    proto = model([node])
-    for value in (*proto.graph.input, *proto.graph.output):
-        value.type.tensor_type.elem_type = onnx.TensorProto.INT64
-    assert "arithmetic on int64" in refused(save(proto, tmp_path), UnsupportedError).what
+    nodes = [
+        helper.make_node("Cast", ["x"], ["turns"], to=onnx.TensorProto.INT64),
+        helper.make_node("Loop", ["turns", "", "x"], ["y"], name="/loop", body=body),
+    ]
+    proto = model(nodes)
+    assert "/loop (Loop)" in refused(save(proto, tmp_path), UnsupportedError).what
 
 
 def test_average_over_nothing(tmp_path):

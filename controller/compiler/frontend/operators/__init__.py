@@ -4,6 +4,7 @@ from controller.compiler.frontend.context import Importer
 from controller.compiler.frontend.operators import (
     activation,
     elementwise,
+    general,
     linear,
     movement,
     normalization,
@@ -13,6 +14,7 @@ from controller.compiler.frontend.operators import (
 IMPORTERS: dict[str, Importer] = {
     **activation.IMPORTERS,
     **elementwise.IMPORTERS,
+    **general.IMPORTERS,
     **linear.IMPORTERS,
     **movement.IMPORTERS,
     **normalization.IMPORTERS,

@@ -1,16 +1,10 @@
 """Add, Sub, Mul and Div with broadcasting."""
 
 from controller.compiler.frontend.context import Context, Importer
-from controller.compiler.ir import FLOAT
 
 
 def binary(ctx: Context) -> None:
     """Both operands as they are."""
-    if ctx.tensor(0).dtype != FLOAT:
-        ctx.refuse(
-            f"arithmetic on {ctx.tensor(0).dtype} at run time has no kernel",
-            "compute it with constant shapes",
-        )
     if len(ctx.out_shape) > 6:
         ctx.refuse(f"{len(ctx.out_shape)} dimensions; up to 6 have a kernel", "reshape first")
     ctx.emit(ctx.node.op_type, list(ctx.node.input))

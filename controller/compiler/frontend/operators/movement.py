@@ -1,7 +1,5 @@
 """Operators that move elements and compute nothing."""
 
-import onnx
-
 from controller.compiler.frontend.context import Context, Importer
 
 
@@ -14,13 +12,6 @@ def identity(ctx: Context) -> None:
     """Identity; Dropout is one at inference."""
     if any(ctx.node.output[1:]):
         ctx.refuse("its mask has no kernel", "export with model.eval()")
-    ctx.emit("Identity", [ctx.node.input[0]])
-
-
-def cast(ctx: Context) -> None:
-    """A Cast that changes nothing; others are folded or refused."""
-    if ctx.attrs["to"] != onnx.helper.np_dtype_to_tensor_dtype(ctx.tensor(0).dtype):
-        ctx.refuse("conversion between types at run time has no kernel", "keep the model in float32")
     ctx.emit("Identity", [ctx.node.input[0]])
 
 
@@ -69,7 +60,6 @@ def pad(ctx: Context) -> None:
 
 
 IMPORTERS: dict[str, Importer] = {
-    "Cast": cast,
     "Concat": concat,
     "Dropout": identity,
     "Flatten": view,

@@ -22,13 +22,18 @@ class Site:
 
     @property
     def out(self) -> Tensor:
-        """The output."""
-        return self.graph.tensors[self.node.output]
+        """The first output."""
+        return self.graph.tensors[self.node.outputs[0]]
+
+    @property
+    def outs(self) -> list[Tensor]:
+        """All outputs."""
+        return [self.graph.tensors[name] for name in self.node.outputs]
 
     @property
     def is_int8(self) -> bool:
-        """Which of the two rules of `docs/spec/numbers.md` holds."""
-        return self.out.dtype == INT8
+        """Whether the rules for quantized tensors hold."""
+        return self.out.dtype == INT8 and self.out.quant is not None
 
     def tensor(self, index: int) -> Tensor:
         """An input."""
@@ -74,8 +79,9 @@ class Site:
         """The layer that these calls make."""
         out = self.out
         op = op or self.node.op
+        outputs = tuple(self.node.outputs)
         return Step(
-            self.node.name, op, detail or op, out.name, out.dtype.name, out.shape, calls, macs, in_place
+            self.node.name, op, detail or op, outputs, out.dtype.name, out.shape, calls, macs, in_place
         )
 
 

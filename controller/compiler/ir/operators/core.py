@@ -1,41 +1,17 @@
-"""The operators of the graph: how many inputs, which attributes, and the shape of the result.
+"""Operators with kernels of their own: networks spend their time in these, and int8 has its rules here.
 
 The same table as `docs/spec/graph.md`; the verifier holds every graph against it.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from controller.compiler.ir.graph import Shape
-
-ShapeRule = Callable[[list[Shape], dict[str, Any], Shape], bool]
-"""(shapes of the inputs, attributes, declared shape of the output) → whether they agree."""
+from controller.compiler.ir.operators.table import Operator, ShapeRule
 
 WINDOW = frozenset({"kernel_shape", "strides", "pads", "dilations"})
-
-
-@dataclass(frozen=True)
-class Operator:
-    """What a legal node of one operator looks like.
-
-    Attributes:
-        inputs: Least and greatest number of inputs.
-        attrs: Attributes that must be there.
-        optional: Attributes that may be there.
-        shape: Whether the output's shape follows from the inputs'.
-        quantized: How int8 is computed: "rescale" (any scales), "copy" (scales of all tensors equal), or ""
-            (there is no int8 form).
-    """
-
-    inputs: tuple[int, int]
-    attrs: frozenset[str]
-    shape: ShapeRule
-    quantized: str = ""
-    optional: frozenset[str] = field(default=frozenset())
 
 
 def window_size(size: int, kernel: int, stride: int, pads: int, dilation: int) -> tuple[int, int]:
@@ -145,33 +121,52 @@ def _pad(inputs: list[Shape], attrs: dict[str, Any], out: Shape) -> bool:
 _CLAMP = frozenset({"clamp"})
 _NONE: frozenset[str] = frozenset()
 
-OPERATORS: dict[str, Operator] = {
-    "Conv": Operator((2, 3), WINDOW | {"group"}, _conv, "rescale", _CLAMP),
+
+def _window(
+    inputs: tuple[int, int], attrs: frozenset[str], shape: ShapeRule, quantized: str = "rescale"
+) -> Operator:
+    return Operator(inputs, attrs, shape, quantized, _CLAMP, layout="channels-last")
+
+
+def _binary(quantized: str) -> Operator:
+    return Operator((2, 2), _NONE, _broadcast, quantized, _CLAMP, types="same", layout="any")
+
+
+def _unary(attrs: frozenset[str] = _NONE) -> Operator:
+    return Operator((1, 1), attrs, _same, layout="any")
+
+
+def _view(shape: ShapeRule) -> Operator:
+    return Operator((1, 1), _NONE, shape, "copy", types="same")
+
+
+CORE: dict[str, Operator] = {
+    "Conv": _window((2, 3), WINDOW | {"group"}, _conv),
     "Gemm": Operator((2, 3), _NONE, _gemm, "rescale", _CLAMP),
     "MatMul": Operator((2, 3), _NONE, _matmul, "rescale", _CLAMP),
-    "Add": Operator((2, 2), _NONE, _broadcast, "rescale", _CLAMP),
-    "Sub": Operator((2, 2), _NONE, _broadcast, "rescale", _CLAMP),
-    "Mul": Operator((2, 2), _NONE, _broadcast, "rescale", _CLAMP),
-    "Div": Operator((2, 2), _NONE, _broadcast, "", _CLAMP),
-    "MaxPool": Operator((1, 1), WINDOW, _pool, "copy", _CLAMP),
-    "AveragePool": Operator((1, 1), WINDOW | {"count_include_pad"}, _pool, "rescale", _CLAMP),
-    "GlobalAveragePool": Operator((1, 1), _NONE, _global_pool, "rescale", _CLAMP),
-    "Relu": Operator((1, 1), _CLAMP, _same),
-    "Clip": Operator((1, 1), _CLAMP, _same),
-    "HardSigmoid": Operator((1, 1), frozenset({"alpha", "beta"}), _same),
-    "HardSwish": Operator((1, 1), _NONE, _same),
-    "Sigmoid": Operator((1, 1), _NONE, _same),
-    "Table": Operator((2, 2), frozenset({"function"}), _table, "rescale"),
-    "Softmax": Operator((1, 2), frozenset({"axis"}), _axis, "rescale"),
-    "Concat": Operator((1, 1 << 16), frozenset({"axis"}), _concat, "copy"),
-    "Reshape": Operator((1, 1), _NONE, _reshape, "copy"),
-    "Flatten": Operator((1, 1), _NONE, _reshape, "copy"),
-    "Squeeze": Operator((1, 1), _NONE, _reshape, "copy"),
-    "Unsqueeze": Operator((1, 1), _NONE, _reshape, "copy"),
-    "Identity": Operator((1, 1), _NONE, _same, "copy"),
-    "Transpose": Operator((1, 1), frozenset({"perm"}), _transpose, "copy"),
-    "QuantizeLinear": Operator((1, 1), _NONE, _same, "convert"),
-    "DequantizeLinear": Operator((1, 1), _NONE, _same, "convert"),
+    "Add": _binary("rescale"),
+    "Sub": _binary("rescale"),
+    "Mul": _binary("rescale"),
+    "Div": _binary(""),
+    "MaxPool": _window((1, 1), WINDOW, _pool, "copy"),
+    "AveragePool": _window((1, 1), WINDOW | {"count_include_pad"}, _pool),
+    "GlobalAveragePool": _window((1, 1), _NONE, _global_pool),
+    "Relu": _unary(_CLAMP),
+    "Clip": _unary(_CLAMP),
+    "HardSigmoid": _unary(frozenset({"alpha", "beta"})),
+    "HardSwish": _unary(),
+    "Sigmoid": _unary(),
+    "Table": Operator((2, 2), frozenset({"function"}), _table, "rescale", layout="any"),
+    "Softmax": Operator((1, 2), frozenset({"axis"}), _axis, "rescale", layout="any"),
+    "Concat": Operator((1, 1 << 16), frozenset({"axis"}), _concat, "copy", types="same", layout="any"),
+    "Reshape": _view(_reshape),
+    "Flatten": _view(_reshape),
+    "Squeeze": _view(_reshape),
+    "Unsqueeze": _view(_reshape),
+    "Identity": _view(_same),
+    "Transpose": Operator((1, 1), frozenset({"perm"}), _transpose, "copy", types="same", layout="any"),
+    "QuantizeLinear": Operator((1, 1), _NONE, _same, "convert", layout="any"),
+    "DequantizeLinear": Operator((1, 1), _NONE, _same, "convert", layout="any"),
     # Before the passes only: they fold these, or write them with the operators above.
     "BatchNormalization": Operator((3, 3), _NONE, _batch_norm),
     "Pad": Operator((1, 1), frozenset({"pads", "value"}), _pad),
