@@ -4,7 +4,7 @@ Everything is pure, so an If whose condition is computed runs both branches and 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -28,7 +28,7 @@ class Scope(Protocol):
     def value_of(self, name: str) -> Array | None:
         """The value of a constant, else None."""
 
-    def write(self, op: str, inputs: list[str], outputs: list[str], name: str, **attrs: object) -> None:
+    def write(self, op: str, inputs: list[str], outputs: list[str], name: str, **attrs: Any) -> None:
         """Import one more ONNX node."""
 
     def write_body(self, body: onnx.GraphProto, given: Mapping[str, str], prefix: str) -> list[str]:
@@ -39,7 +39,8 @@ class Scope(Protocol):
 
 
 def _attribute(node: onnx.NodeProto, name: str) -> onnx.AttributeProto:
-    return next(attribute for attribute in node.attribute if attribute.name == name)
+    found: onnx.AttributeProto = next(a for a in node.attribute if a.name == name)
+    return found
 
 
 def _ints(node: onnx.NodeProto, name: str, count: int) -> list[int]:

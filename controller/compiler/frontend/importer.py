@@ -122,7 +122,7 @@ class _Walk:
         self._add_constant(name, value)
         return name
 
-    def write(self, op: str, inputs: list[str], outputs: list[str], name: str, **attrs: object) -> None:
+    def write(self, op: str, inputs: list[str], outputs: list[str], name: str, **attrs: Any) -> None:
         """Import one more node, of the newest opset."""
         self.step(onnx.helper.make_node(op, inputs, outputs, name, **attrs), NEWEST_OPSET)
 

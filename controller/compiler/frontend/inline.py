@@ -5,6 +5,7 @@ showing where in the ONNX file an operator came from.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import onnx
 
@@ -89,7 +90,8 @@ def function_of(
     node: onnx.NodeProto, opset: int, input_types: Sequence[onnx.TypeProto]
 ) -> onnx.FunctionProto | None:
     """What ONNX says an operator consists of, for these attributes and input types; None for primitives."""
-    schema = onnx.defs.get_schema(node.op_type, opset, node.domain)
+    # The package's type stubs do not know the methods for functions.
+    schema: Any = onnx.defs.get_schema(node.op_type, opset, node.domain)
     body = onnx.FunctionProto()
     if schema.has_context_dependent_function:
         versions = [v for v in schema.context_dependent_function_opset_versions if v <= opset]
