@@ -133,6 +133,8 @@ class LayerMeta(Message):
     scratch: Annotated[Region | None, Key(11)] = None
     """Memory that it needs while it runs."""
     weights: Annotated[WeightMeta | None, Key(12)] = None
+    order: Annotated[Shape | None, Key(13)] = None
+    """Dimensions of the output as they lie in memory, outermost first; left out where that is ONNX's order."""
 
 
 class ModuleMeta(Message):
@@ -324,3 +326,5 @@ def _tensor_problems(meta: ModuleMeta) -> Iterator[str]:
         known = range(-len(meta.inputs), len(meta.layers))
         if any(number not in known for number in layer.reads or ()):
             yield f"has the layer {layer.name}, which reads what there is not"
+        if layer.order is not None and sorted(layer.order) != list(range(len(layer.shape))):
+            yield f"has the layer {layer.name} in an order of dimensions that cannot be"

@@ -2,9 +2,9 @@
 
 The module is the one that serves, without instrumentation. A second module, `DRIVER`, calls its
 `run_layer` some times in succession, because a call from the host costs more than a small layer takes:
-the call of a driver that calls nothing is measured beside it and subtracted. Layers run in their order;
+a call of the driver that calls nothing is timed beside each and subtracted. Layers run in their order;
 a short one is repeated in its place, at most `MOST_TIMES`, so that what it reads and writes is what it
-reads and writes in a run, and values of one that works in place stay finite.
+reads and writes in a run, and less often where it works in place: its numbers must not die away.
 """
 
 import math
@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Protocol
+
+from protocol.module import LayerMeta, ModuleMeta, TensorMeta
 
 DRIVER = """(module
   (import "module" "run_layer" (func $run_layer (param i32) (result i32)))
@@ -30,7 +32,7 @@ DRIVER = """(module
       (br $again)))))"""
 """Imports the module's functions, in this order; `layer(i, n)` runs a layer n times, `whole(n)` the model."""
 
-MOST_TIMES = 64
+MOST_TIMES, MOST_TIMES_IN_PLACE = 256, 4
 LEAST_ROUNDS, MOST_ROUNDS = 5, 1000
 _WARM_UP = 2
 _STRETCH_NS = 100_000
@@ -70,13 +72,18 @@ class Timing:
 
 
 def measure(
-    module: Driven, layers: int, clock: Callable[[], int], *, rounds: int | None = None, seconds: float = 1.0
+    module: Driven,
+    meta: ModuleMeta,
+    clock: Callable[[], int],
+    *,
+    rounds: int | None = None,
+    seconds: float = 1.0,
 ) -> Timing:
     """Time every layer.
 
     Args:
         module: Loaded, with inputs to write.
-        layers: How many it has.
+        meta: Its metadata.
         clock: Nanoseconds, monotonic.
         rounds: How often all layers are timed; as many as fit into `seconds` if not given.
         seconds: How long that takes, about; the least number of rounds is run in any case.
@@ -87,31 +94,52 @@ def measure(
         call(*arguments)
         return clock() - start
 
-    def one_round(times: Sequence[int]) -> list[int]:
-        module.prepare()
-        empty = timed(module.layer, 0, 0)
-        taken = [timed(module.layer, index, count) for index, count in enumerate(times)]
-        module.prepare()
-        return [empty, timed(module.whole, 0), timed(module.whole, 1), *taken]
+    def one_layer(index: int, times: int) -> tuple[int, int]:
+        # What ran before may have pushed the way of a call out of the caches.
+        module.layer(index, 0)
+        return timed(module.layer, index, 0), timed(module.layer, index, times)
 
-    first = [one_round([1] * layers) for _ in range(_WARM_UP)]
-    alone = [min(column) for column in zip(*first, strict=True)]
-    times = [_times(taken - alone[0]) for taken in alone[3:]]
+    def one_round(times: Sequence[int]) -> list[tuple[int, int]]:
+        module.prepare()
+        module.whole(0)
+        run = timed(module.whole, 0), timed(module.whole, 1)
+        module.prepare()
+        return [run, *(one_layer(index, count) for index, count in enumerate(times))]
+
+    first = [one_round([1] * len(meta.layers)) for _ in range(_WARM_UP)]
+    alone = [min(full - empty for empty, full in column) for column in zip(*first, strict=True)]
+    times = [_times(meta, layer, alone[1 + index]) for index, layer in enumerate(meta.layers)]
     start = clock()
     results = [one_round(times)]
     fits = int(seconds * 1e9 / max(clock() - start, 1))
     count = rounds or min(max(fits, LEAST_ROUNDS), MOST_ROUNDS)
     results += [one_round(times) for _ in range(count - 1)]
-    empty, none, whole, *taken = (median(column) for column in zip(*results, strict=True))
+    whole, *taken = (
+        max(0.0, median(full for _, full in column) - median(empty for empty, _ in column))
+        for column in zip(*results, strict=True)
+    )
     return Timing(
-        layers=tuple(max(0.0, (t - empty) / n) for t, n in zip(taken, times, strict=True)),
-        run=max(0.0, whole - none),
-        call=empty,
+        layers=tuple(nanoseconds / n for nanoseconds, n in zip(taken, times, strict=True)),
+        run=whole,
+        call=median(empty for row in results for empty, _ in row),
         rounds=count,
         times=tuple(times),
     )
 
 
-def _times(alone: int) -> int:
+def _times(meta: ModuleMeta, layer: LayerMeta, alone: int) -> int:
     """How often a layer that takes that many nanoseconds is repeated."""
-    return min(max(math.ceil(_STRETCH_NS / max(alone, 1)), 1), MOST_TIMES)
+    most = MOST_TIMES_IN_PLACE if _may_be_in_place(meta, layer) else MOST_TIMES
+    return min(max(math.ceil(_STRETCH_NS / max(alone, 1)), 1), most)
+
+
+def _may_be_in_place(meta: ModuleMeta, layer: LayerMeta) -> bool:
+    """Whether a layer may write where it reads; metadata do not tell where inputs lie."""
+    return (
+        any(
+            isinstance(source, TensorMeta)
+            or (source.offset < layer.offset + layer.size and layer.offset < source.offset + source.size)
+            for source in meta.sources(layer)
+        )
+        or not layer.reads
+    )

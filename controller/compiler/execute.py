@@ -129,7 +129,7 @@ class Instance:
         driver = wasmtime.Instance(
             self._store, wasmtime.Module(_engine(), DRIVER), [exports["run_layer"], exports["run"]]
         )
-        return Driver(driver.exports(self._store), self._store, lambda: self._write(inputs))
+        return Driver(driver, self._store, lambda: self._write(inputs))
 
     def quantize(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Inputs as people see them, at the module's types."""
@@ -154,8 +154,9 @@ class Driver:
     """Runs layers of an instance some times in succession; made by `Instance.driven`."""
 
     def __init__(
-        self, exports: wasmtime.InstanceExports, store: wasmtime.Store, prepare: Callable[[], None]
+        self, instance: wasmtime.Instance, store: wasmtime.Store, prepare: Callable[[], None]
     ) -> None:
+        exports = instance.exports(store)
         self._layer, self._whole = (cast(wasmtime.Func, exports[name]) for name in ("layer", "whole"))
         self._store = store
         self.prepare = prepare

@@ -2,7 +2,7 @@
 
 from controller.compiler.emit.constants import ConstantBlock
 from controller.compiler.emit.source import state_offset
-from controller.compiler.ir import Graph
+from controller.compiler.ir import Graph, Tensor
 from controller.compiler.plan.steps import Plan, Step
 from protocol.module import MAX_READS, LayerMeta, Region, WeightMeta
 
@@ -37,9 +37,15 @@ def layer_table(
             reads=tuple(sources[name] for name in inputs[step.output] if name in sources)[:MAX_READS],
             scratch=_scratch(plan, index, arena),
             weights=_weights(step, block, constants),
+            order=_order(graph.tensors[step.output]),
         )
         for index, step in enumerate(plan.steps)
     )
+
+
+def _order(tensor: Tensor) -> tuple[int, ...] | None:
+    plain = tuple(range(len(tensor.shape)))
+    return None if tensor.order in (None, plain) else tensor.order
 
 
 def _place(plan: Plan, tensor: str) -> int:

@@ -161,6 +161,7 @@ def _meta() -> ModuleMeta:
         reads=(-1,),
         scratch=Region(offset=17_696, size=96),
         weights=WeightMeta(offset=1024, size=1152, dtype="int8"),
+        order=(0, 2, 3, 1),
     )
     return ModuleMeta(
         name=MODEL,

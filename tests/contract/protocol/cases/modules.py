@@ -117,6 +117,7 @@ def cases() -> list[Case]:
             "reads": (0, -1),
             "scratch": Region(offset=72, size=16),
             "weights": WeightMeta(offset=1024, size=64, dtype="int8"),
+            "order": (1, 0),
         }
     )
 
@@ -211,6 +212,8 @@ def cases() -> list[Case]:
         check("scratch outside the memory", changed(scratch=Region(offset=65530, size=64))),
         check("weights outside the memory", changed(weights=WeightMeta(offset=0, size=65537, dtype="int8"))),
         check("weights of unknown type", changed(weights=WeightMeta(offset=0, size=8, dtype="int4"))),
+        check("an order of more dimensions", changed(order=(0, 1, 2))),
+        check("an order with a dimension twice", changed(order=(1, 1))),
         check("a layer that reads an input that is not there", changed(reads=(-2,))),
         check("a layer that reads a layer that is not there", changed(reads=(1,))),
         check("a layer of unknown type", module(layers=(layer.model_copy(update={"dtype": "int4"}),))),
