@@ -134,7 +134,7 @@ class LayerMeta(Message):
     """Memory that it needs while it runs."""
     weights: Annotated[WeightMeta | None, Key(12)] = None
     order: Annotated[Shape | None, Key(13)] = None
-    """Dimensions of the output as they lie in memory, outermost first; left out where that is ONNX's order."""
+    """Dimensions of the output as they lie in memory, outermost first; left out where they are ONNX's."""
 
 
 class ModuleMeta(Message):
@@ -244,6 +244,7 @@ def check(wasm: bytes) -> ModuleMeta:
         *_export_problems(meta, shape),
         *_memory_problems(meta, shape),
         *_tensor_problems(meta),
+        *_layer_problems(meta),
     ):
         raise ModuleError(f"module {meta.name} {problem}")
     return meta
@@ -320,6 +321,9 @@ def _tensor_problems(meta: ModuleMeta) -> Iterator[str]:
         scale = tensor.scale
         if (scale is None) != (tensor.zero_point is None) or (scale is not None and scale <= 0):
             yield f"has the tensor {tensor.name} with a scale or zero point that cannot be"
+
+
+def _layer_problems(meta: ModuleMeta) -> Iterator[str]:
     for layer in meta.layers:
         if layer.dtype not in DTYPE_BYTES or (layer.weights and layer.weights.dtype not in DTYPE_BYTES):
             yield f"has the layer {layer.name} of unknown type"

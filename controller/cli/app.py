@@ -40,6 +40,7 @@ COMMANDS = {
     "inspect": _entry(
         "inspect", "inspect", "Show the layers, sizes, memory plan and provenance of a module file."
     ),
+    "profile": _entry("profile", "profile", "Show where an inference spends its time, layer by layer."),
     "devices": _entry("devices", "devices", "List the devices, or show one."),
     "enroll": _entry("devices", "enroll", "Invite a device: writes the file with which it joins."),
     "unenroll": _entry("devices", "unenroll", "Forget a device; it keeps what it runs."),

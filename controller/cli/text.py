@@ -48,6 +48,19 @@ def milliseconds(microseconds: int) -> str:
     return f"{microseconds / 1000:.2f} ms"
 
 
+def span(seconds: float) -> str:
+    """`0.03 µs`, `3.82 µs`, `41.2 ms`, `1.20 s`: three digits that count, for what takes no minutes."""
+    value, unit = seconds * 1e6, "µs"
+    if value < 0.005:
+        return "<0.01 µs"
+    for larger in ("ms", "s"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    digits = 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:,.{digits}f} {unit}"
+
+
 def duration(seconds: float) -> str:
     """`12 s`, `3 min 12 s`, `2 h 5 min`, `3 d 4 h`."""
     whole = max(0, round(seconds))

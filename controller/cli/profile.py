@@ -1,0 +1,99 @@
+"""`fleet profile`."""
+
+import json as encoder
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from controller.cli import complete
+from controller.cli.modules import find_module
+from controller.cli.options import Json, Project
+from controller.cli.render_profile import render
+from controller.cli.terminal import answers, emit, note, say
+from controller.cli.writing import write_text
+from controller.inspection.flame import speedscope as to_speedscope
+from controller.inspection.machine import this_machine
+from controller.inspection.pages import profile_page
+from controller.inspection.profile import LayerProfile, Profile, profile_module
+from protocol.module import check
+
+
+def profile(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL|FILE.wasm", help="A model, or a module file.", autocompletion=complete.models
+        ),
+    ],
+    target: Annotated[str, typer.Option("--target", help="Which module of a model.")] = "simd",
+    repeat: Annotated[
+        int | None,
+        typer.Option("--repeat", min=1, metavar="N", help="Rounds; as many as fit into 1 s if not given."),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write a page with flame graph and roofline."),
+    ] = None,
+    speedscope: Annotated[
+        Path | None, typer.Option("--speedscope", metavar="FILE", help="Write a file for speedscope.app.")
+    ] = None,
+    project: Project = None,
+    json: Json = False,
+) -> None:
+    """Show where an inference spends its time, layer by layer.
+
+    fleet profile crop-model --html profile.html
+    """
+    done = _here(model, project, target, repeat)
+    if html is not None:
+        write_text(html, profile_page(done))
+    if speedscope is not None:
+        write_text(speedscope, encoder.dumps(to_speedscope(done)))
+    if json:
+        emit(document(done))
+    else:
+        say(render(done, answers().width))
+
+
+def _here(model: str, project: Path | None, target: str, repeat: int | None) -> Profile:
+    wasm = find_module(model, project, target)
+    meta = check(wasm)
+    note(f"profiling {meta.name} {meta.version} for {meta.target} on this machine")
+    return profile_module(wasm, this_machine(meta.target), rounds=repeat)
+
+
+def document(done: Profile) -> dict[str, Any]:
+    """The profile as `--json` prints it; seconds and bytes."""
+    meta, machine = done.meta, done.machine
+    return {
+        "model": meta.name,
+        "version": meta.version,
+        "target": meta.target,
+        "place": done.place,
+        "rounds": done.rounds,
+        "run_seconds": done.run,
+        "layers_seconds": done.layers_sum,
+        "call_seconds": done.call,
+        "macs": done.macs,
+        "machine": None if machine is None else {"peak": machine.peak, "bandwidth": machine.bandwidth},
+        "layers": [_layer(index, layer) for index, layer in enumerate(done.layers)],
+    }
+
+
+def _layer(index: int, layer: LayerProfile) -> dict[str, Any]:
+    return {
+        "index": index,
+        "name": layer.meta.name,
+        "op": layer.meta.op,
+        "detail": layer.meta.detail,
+        "dtype": layer.meta.dtype,
+        "shape": layer.meta.shape,
+        "seconds": layer.seconds,
+        "share": layer.share,
+        "macs": layer.meta.macs,
+        "gmacs_per_second": layer.gmacs,
+        "bytes": layer.nbytes,
+        "limit_seconds": layer.limit,
+        "bound": layer.bound,
+    }

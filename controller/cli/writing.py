@@ -1,0 +1,19 @@
+"""Files that a command is asked to write."""
+
+from pathlib import Path
+
+from protocol.errors import InputError
+
+
+def write_text(file: Path, content: str) -> None:
+    """Write a file.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    try:
+        file.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"cannot write {file}: {error.strerror}", remedy="give a file in a folder that exists"
+        ) from error

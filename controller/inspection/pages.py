@@ -1,0 +1,94 @@
+"""Pages that need nothing but themselves: data, style and drawing in one HTML file.
+
+The drawing is done by scripts in `templates/`; a policy in the page forbids every request.
+"""
+
+import json
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from controller.inspection.flame import frames
+from controller.inspection.profile import Profile
+
+
+def profile_page(profile: Profile) -> str:
+    """Flame graph, roofline and table of a profile."""
+    machine = profile.machine
+    working_set = profile.meta.arena.size + sum(layer.meta.weight_bytes for layer in profile.layers)
+    data = {
+        "meta": _head(profile.meta),
+        "place": profile.place,
+        "run": profile.run,
+        "sum": profile.layers_sum,
+        "call": profile.call,
+        "rounds": profile.rounds,
+        "macs": profile.macs,
+        "machine": None
+        if machine is None
+        else {
+            "peak": machine.peak,
+            "bandwidth": machine.bytes_per_second(working_set),
+            "workingSet": working_set,
+        },
+        "frames": [vars(frame) for frame in frames(profile)],
+        "layers": [
+            {
+                **_layer(layer.meta),
+                "seconds": layer.seconds,
+                "share": layer.share,
+                "bytes": layer.nbytes,
+                "limit": layer.limit,
+                "bound": layer.bound,
+                "kind": layer.meta.weights.dtype if layer.meta.weights else layer.meta.dtype,
+            }
+            for layer in profile.layers
+        ],
+    }
+    return page(f"{profile.meta.name} {profile.meta.version}: profile", "profile.js", data)
+
+
+def page(title: str, script: str, data: Any) -> str:
+    """A whole page.
+
+    Args:
+        title: Of the window.
+        script: A file in `templates/`, which draws.
+        data: What it draws, as JSON values.
+    """
+    # Names come from the model: no `<` may end the script that carries them.
+    text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+    parts = {
+        "title": escape(title),
+        "style": _template("style.css"),
+        "common": _template("common.js"),
+        "script": _template(script),
+        "data": text,
+    }
+    html = _template("page.html")
+    before, *rest = html.split("{{")
+    pieces = [before]
+    for piece in rest:
+        name, _, tail = piece.partition("}}")
+        pieces += [parts[name], tail]
+    return "".join(pieces)
+
+
+def _template(name: str) -> str:
+    return (files("controller.inspection") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _head(meta: Any) -> dict[str, Any]:
+    return {"name": meta.name, "version": meta.version, "target": meta.target}
+
+
+def _layer(layer: Any) -> dict[str, Any]:
+    return {
+        "name": layer.name,
+        "op": layer.op,
+        "detail": layer.detail,
+        "dtype": layer.dtype,
+        "shape": list(layer.shape),
+        "macs": layer.macs,
+        "weightBytes": layer.weight_bytes,
+    }

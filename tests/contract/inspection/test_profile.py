@@ -1,0 +1,58 @@
+"""A real machine and a real model."""
+
+import json
+
+import pytest
+
+from controller.compiler import ModelProject, build
+from controller.inspection.machine import WORKING_SETS, measure_machine, this_machine
+from controller.inspection.profile import profile_module
+from tests.support.real_models import MODULES
+
+
+@pytest.fixture(scope="module")
+def crop():
+    return build(ModelProject.load(MODULES / "crop-model")).modules
+
+
+@pytest.mark.parametrize("target", ["simd", "mvp"])
+def test_a_machine_is_measured(target):
+    machine = measure_machine(target)
+    assert machine.name
+    assert machine.peak.keys() == {"int8", "float32"}
+    assert all(1e7 < rate < 1e12 for rate in machine.peak.values())
+    assert machine.bandwidth.keys() == set(WORKING_SETS)
+    assert all(1e8 < rate < 1e13 for rate in machine.bandwidth.values())
+
+
+def test_a_machine_is_measured_once(tmp_path):
+    first = this_machine("mvp", tmp_path)
+    assert this_machine("mvp", tmp_path) == first
+    (file,) = tmp_path.iterdir()
+    assert json.loads(file.read_text())["target"] == "mvp"
+    file.write_text("{}")
+    assert this_machine("mvp", tmp_path).peak.keys() == first.peak.keys()
+
+
+@pytest.mark.parametrize("target", ["simd", "mvp"])
+def test_layers_add_up_to_the_run(target, crop):
+    done = profile_module(crop[target].wasm, this_machine(target), rounds=40)
+    assert len(done.layers) == len(crop[target].meta.layers)
+    # The last layers are shorter than the clock's grain; together they are what a run takes.
+    assert 0.5 < done.layers_sum / done.run < 2
+    heaviest = max(done.layers, key=lambda layer: layer.seconds)
+    assert heaviest.meta.op == "Conv"
+    assert 0.005 < heaviest.efficiency < 2
+
+
+def test_metadata_tell_who_reads_what(crop):
+    meta = crop["simd"].meta
+    by_name = {layer.name: index for index, layer in enumerate(meta.layers)}
+    add = meta.layers[by_name["/spatial/add"]]
+    assert set(add.reads) == {by_name["/spectral/conv"], by_name["/spatial/conv"]}
+    assert meta.layers[0].reads == (-1,)
+    conv = meta.layers[by_name["/spatial/conv"]]
+    assert conv.weights.dtype == "int8"
+    assert conv.weights.size >= 32 * 32 * 9
+    assert meta.arena.offset <= conv.scratch.offset
+    assert conv.scratch.offset + conv.scratch.size <= meta.arena.offset + meta.arena.size
