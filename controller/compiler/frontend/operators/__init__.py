@@ -8,6 +8,7 @@ from controller.compiler.frontend.operators import (
     linear,
     movement,
     normalization,
+    scalar,
     window,
 )
 
@@ -19,4 +20,5 @@ IMPORTERS: dict[str, Importer] = {
     **movement.IMPORTERS,
     **normalization.IMPORTERS,
     **window.IMPORTERS,
+    **scalar.IMPORTERS,
 }

@@ -63,10 +63,8 @@ def _check_length(ctx: Context, length: int) -> None:
 
 
 IMPORTERS: dict[str, Importer] = {
-    "Clip": clip,
     "HardSigmoid": hard_sigmoid,
     "HardSwish": plain,
-    "Relu": relu,
     "Sigmoid": plain,
     "Softmax": softmax,
 }

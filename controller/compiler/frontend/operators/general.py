@@ -15,9 +15,4 @@ def gather(ctx: Context) -> None:
     ctx.emit("Gather", list(ctx.node.input), axis=ctx.axis(int(ctx.attrs.get("axis", 0)), rank))
 
 
-def plain(ctx: Context) -> None:
-    """Operators without attributes, one output."""
-    ctx.emit(ctx.node.op_type, list(ctx.node.input))
-
-
-IMPORTERS: dict[str, Importer] = {"Cast": cast, "Gather": gather, "Where": plain}
+IMPORTERS: dict[str, Importer] = {"Cast": cast, "Gather": gather}

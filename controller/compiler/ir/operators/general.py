@@ -27,8 +27,28 @@ def _general(
     )
 
 
+_SCALAR = (
+    *("Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Ceil", "Cos", "Cosh"),
+    *("Erf", "Exp", "Floor", "IsNaN", "Log", "Neg", "Not", "Reciprocal", "Round", "Sign", "Sin"),
+    *("Sinh", "Softplus", "Softsign", "Sqrt", "Tan", "Tanh"),
+)
+_PAIRS = (
+    *("And", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Equal", "Greater", "GreaterOrEqual", "Less"),
+    *("LessOrEqual", "Max", "Min", "Or", "PRelu", "Pow", "Xor"),
+)
+
 GENERAL: dict[str, Operator] = {
+    **{op: _general(1, layout="any") for op in _SCALAR},
+    **{op: _general(2, layout="any") for op in _PAIRS},
+    "BitShift": _general(2, "direction", layout="any"),
     "Cast": _general(1, layout="any"),
+    "Elu": _general(1, "alpha", layout="any"),
     "Gather": _general(2, "axis", quantized="copy", types="same"),
+    "IsInf": _general(1, "negative", "positive", layout="any"),
+    "LeakyRelu": _general(1, "alpha", layout="any"),
+    "Mod": _general(2, "fmod", layout="any"),
+    "Selu": _general(1, "alpha", "beta", "gamma", layout="any"),
+    "Shrink": _general(1, "alpha", "beta", layout="any"),
+    "ThresholdedRelu": _general(1, "alpha", layout="any"),
     "Where": _general(3, layout="any"),
 }
