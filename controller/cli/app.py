@@ -41,6 +41,7 @@ COMMANDS = {
         "inspect", "inspect", "Show the layers, sizes, memory plan and provenance of a module file."
     ),
     "profile": _entry("profile", "profile", "Show where an inference spends its time, layer by layer."),
+    "debug": _entry("debug", "app", "Find out why a model answers as it does."),
     "devices": _entry("devices", "devices", "List the devices, or show one."),
     "enroll": _entry("devices", "enroll", "Invite a device: writes the file with which it joins."),
     "unenroll": _entry("devices", "unenroll", "Forget a device; it keeps what it runs."),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from controller.cli import text
 from controller.cli.making import package_for
+from controller.releases import Package
 from protocol.chunks import read_index
 from protocol.errors import InputError
 
@@ -40,10 +41,18 @@ def find_module(model: str, project: Path | None, target: str) -> bytes:
     """
     if is_file(model):
         return read_module(Path(model))
-    package = package_for(model, project)
+    return module_of(package_for(model, project), target)
+
+
+def module_of(package: Package, target: str) -> bytes:
+    """The module of a package for a target.
+
+    Raises:
+        InputError: It has none for that target.
+    """
     if target not in package.targets:
         raise InputError(
-            f"{model} is not built for target {target}", remedy=f"--target {min(package.targets)}"
+            f"{package.model} is not built for target {target}", remedy=f"--target {min(package.targets)}"
         )
     entry = package.targets[target]
     index = read_index(entry.index, package.blobs.__getitem__, target, entry.size)

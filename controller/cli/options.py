@@ -20,6 +20,7 @@ Project = Annotated[
     Path | None,
     typer.Option("--project", help="Folder of the model project, instead of modules/MODEL above here."),
 ]
+Target = Annotated[str, typer.Option("--target", help="Which module of a model.")]
 Detach = Annotated[bool, typer.Option("--detach", help="Begin, and do not wait for the end.")]
 Timeout = Annotated[
     str | None,

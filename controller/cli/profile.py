@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from controller.cli import complete
+from controller.cli.arrays import Inputs, read_inputs
 from controller.cli.modules import find_module
-from controller.cli.options import Json, Project
+from controller.cli.options import Json, Project, Target
 from controller.cli.render_profile import render
 from controller.cli.terminal import answers, emit, note, say
 from controller.cli.writing import write_text
@@ -26,7 +27,8 @@ def profile(
             metavar="MODEL|FILE.wasm", help="A model, or a module file.", autocompletion=complete.models
         ),
     ],
-    target: Annotated[str, typer.Option("--target", help="Which module of a model.")] = "simd",
+    target: Target = "simd",
+    given: Inputs = None,
     repeat: Annotated[
         int | None,
         typer.Option("--repeat", min=1, metavar="N", help="Rounds; as many as fit into 1 s if not given."),
@@ -45,7 +47,7 @@ def profile(
 
     fleet profile crop-model --html profile.html
     """
-    done = _here(model, project, target, repeat)
+    done = _here(find_module(model, project, target), given, repeat)
     if html is not None:
         write_text(html, profile_page(done))
     if speedscope is not None:
@@ -56,11 +58,10 @@ def profile(
         say(render(done, answers().width))
 
 
-def _here(model: str, project: Path | None, target: str, repeat: int | None) -> Profile:
-    wasm = find_module(model, project, target)
+def _here(wasm: bytes, given: list[str] | None, repeat: int | None) -> Profile:
     meta = check(wasm)
     note(f"profiling {meta.name} {meta.version} for {meta.target} on this machine")
-    return profile_module(wasm, this_machine(meta.target), rounds=repeat)
+    return profile_module(wasm, this_machine(meta.target), read_inputs(given or (), meta), rounds=repeat)
 
 
 def document(done: Profile) -> dict[str, Any]:

@@ -78,12 +78,13 @@ class Instance:
                 raise ValueError(f"input {tensor.name} has shape {value.shape}, not {tensor.shape}")
             self._memory.write(self._store, bytearray(value.tobytes()), pointer)
 
-    def _read(self, pointer: int, nbytes: int) -> bytes:
+    def read(self, pointer: int, nbytes: int) -> bytes:
+        """Bytes of the module's memory."""
         return bytes(self._memory.read(self._store, pointer, pointer + nbytes))
 
     def _read_outputs(self) -> dict[str, Array]:
         return {
-            t.name: np.frombuffer(self._read(pointer, t.nbytes), np.dtype(t.dtype)).reshape(t.shape)
+            t.name: np.frombuffer(self.read(pointer, t.nbytes), np.dtype(t.dtype)).reshape(t.shape)
             for t, pointer in zip(self.meta.outputs, self._outputs, strict=True)
         }
 
@@ -117,7 +118,7 @@ class Instance:
         self._write(inputs)
         for index, layer in enumerate(self.meta.layers):
             self._call("run_layer", index)
-            yield index, self._read(layer.offset, layer.size)
+            yield index, self.read(layer.offset, layer.size)
 
     def driven(self, inputs: Mapping[str, Array]) -> "Driver":
         """This instance as `protocol.profiling.measure` wants it; it goes on serving as before.

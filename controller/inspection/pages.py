@@ -4,10 +4,12 @@ The drawing is done by scripts in `templates/`; a policy in the page forbids eve
 """
 
 import json
+import math
 from html import escape
 from importlib.resources import files
 from typing import Any
 
+from controller.inspection.compare import Comparison
 from controller.inspection.flame import frames
 from controller.inspection.profile import Profile
 
@@ -46,6 +48,33 @@ def profile_page(profile: Profile) -> str:
         ],
     }
     return page(f"{profile.meta.name} {profile.meta.version}: profile", "profile.js", data)
+
+
+def compare_page(done: Comparison) -> str:
+    """Every layer's verdict, and where the first difference lies."""
+    data = {
+        "meta": _head(done.meta),
+        "first": done.first,
+        "where": None if done.first is None else done.meta.describe_layer(done.first),
+        "layers": [
+            {
+                **_layer(layer.meta),
+                "verdict": layer.verdict,
+                "nonfinite": layer.nonfinite,
+                "difference": layer.difference and finite(vars(layer.difference)),
+            }
+            for layer in done.layers
+        ],
+    }
+    return page(f"{done.meta.name} {done.meta.version}: compared", "compare.js", data)
+
+
+def finite(values: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no infinity and no NaN: they become words."""
+    return {
+        key: str(value) if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in values.items()
+    }
 
 
 def page(title: str, script: str, data: Any) -> str:

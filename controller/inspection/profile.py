@@ -11,11 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-
 from controller.compiler import Instance
 from controller.inspection.machine import Machine
-from protocol.golden import random_inputs
 from protocol.module import DTYPE_BYTES, LayerMeta, ModuleMeta
 from protocol.profiling import Timing, measure
 
@@ -49,7 +46,7 @@ class LayerProfile:
 
     @property
     def efficiency(self) -> float | None:
-        """Share of the limit that is reached; above 1 where an algorithm needs fewer products."""
+        """Share of the limit that is reached; above 1 where fewer products are needed (padding, Winograd)."""
         return self.limit / self.seconds if self.limit is not None and self.seconds else None
 
 
@@ -87,18 +84,14 @@ class Profile:
 
 
 def profile_module(
-    wasm: bytes,
-    machine: Machine | None,
-    inputs: Mapping[str, Any] | None = None,
-    *,
-    rounds: int | None = None,
+    wasm: bytes, machine: Machine | None, inputs: Mapping[str, Any], *, rounds: int | None = None
 ) -> Profile:
     """Time a module on this machine.
 
     Args:
         wasm: Of a target that needs no host kernels.
         machine: The limits to compare with.
-        inputs: At the module's types; pseudo-random if not given.
+        inputs: At the module's types.
         rounds: Of how many the median is taken; as many as fit into a second if not given.
 
     Raises:
@@ -107,11 +100,6 @@ def profile_module(
     """
     instance = Instance(wasm)
     meta = instance.meta
-    if inputs is None:
-        inputs = {
-            tensor.name: np.frombuffer(raw, np.dtype(tensor.dtype)).reshape(tensor.shape)
-            for tensor, raw in zip(meta.inputs, random_inputs(1, meta.inputs), strict=True)
-        }
     # A trap is told with its layer here; while layers are timed nothing looks.
     instance.run(inputs)
     timing = measure(instance.driven(inputs), meta, time.perf_counter_ns, rounds=rounds)

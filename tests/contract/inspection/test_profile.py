@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from controller.cli.arrays import read_inputs
 from controller.compiler import ModelProject, build
 from controller.inspection.machine import WORKING_SETS, measure_machine, this_machine
 from controller.inspection.profile import profile_module
@@ -36,13 +37,15 @@ def test_a_machine_is_measured_once(tmp_path):
 
 @pytest.mark.parametrize("target", ["simd", "mvp"])
 def test_layers_add_up_to_the_run(target, crop):
-    done = profile_module(crop[target].wasm, this_machine(target), rounds=40)
+    module = crop[target]
+    done = profile_module(module.wasm, this_machine(target), read_inputs((), module.meta), rounds=40)
     assert len(done.layers) == len(crop[target].meta.layers)
     # The last layers are shorter than the clock's grain; together they are what a run takes.
     assert 0.5 < done.layers_sum / done.run < 2
     heaviest = max(done.layers, key=lambda layer: layer.seconds)
     assert heaviest.meta.op == "Conv"
-    assert 0.005 < heaviest.efficiency < 2
+    # Products with padding count, and the reference kernel leaves them out.
+    assert 0.005 < heaviest.efficiency < 5
 
 
 def test_metadata_tell_who_reads_what(crop):

@@ -7,6 +7,7 @@ import pytest
 
 import controller.client.errors
 import controller.compiler.errors
+import controller.inspection.errors
 import controller.keys.errors
 import controller.releases.errors
 import protocol.errors
@@ -23,6 +24,7 @@ ROOMS = (
     controller.keys.errors,
     controller.releases.errors,
     controller.compiler.errors,
+    controller.inspection.errors,
 )
 
 
