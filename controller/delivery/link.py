@@ -89,6 +89,8 @@ class Link:
         """Disconnect."""
         self._client.disconnect()
         self._client.loop_stop()
+        # paho keeps its wake-up sockets until the client is collected, perhaps after the sockets themselves.
+        self._client.reinitialise()
         if self._worker.is_alive():
             self._inbox.put(None)
             self._worker.join(5)

@@ -206,6 +206,8 @@ class Director:
     def __exit__(self, *_: object) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        # paho keeps its wake-up sockets until the client is collected, perhaps after the sockets themselves.
+        self._client.reinitialise()
 
     def _message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
         leaf = message.topic.partition(f"/{self.device}/")[2]

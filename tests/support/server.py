@@ -151,13 +151,15 @@ class Listener:
         self._port = port
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, name)
         self._client.reconnect_delay_set(1, 1)
-        self._client.on_message = lambda _c, _d, message: self.seen.__setitem__(
-            message.topic, message.payload
-        )
+        self._client.on_message = lambda _c, _d, message: self._see(message)
         self._published: set[int] = set()
         self._client.on_publish = lambda _c, _d, mid, *_: self._published.add(mid)
         if subscriptions:
             self._client.on_connect = lambda client, *_: client.subscribe([(t, 0) for t in subscriptions])
+
+    def _see(self, message: mqtt.MQTTMessage) -> None:
+        # A new map each time: the test walks through the old one meanwhile.
+        self.seen = {**self.seen, message.topic: message.payload}
 
     def connect(self) -> Self:
         self._client.connect("127.0.0.1", self._port)
@@ -172,6 +174,8 @@ class Listener:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        # paho keeps its wake-up sockets until the client is collected, perhaps after the sockets themselves.
+        self._client.reinitialise()
 
 
 class MqttDevice(Listener):

@@ -1,7 +1,7 @@
 """Who is in a rollout, in which wave, with which module."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.rollout.plan import Candidate, Fit, fit, waves
@@ -77,6 +77,7 @@ def test_waves(devices: int, expected: list[int]) -> None:
     assert sizes(devices) == expected
 
 
+@settings(deadline=None)
 @given(st.integers(0, 3000), st.integers(0, 3000))
 def test_every_fitting_device_is_in_one_wave(count: int, online: int) -> None:
     cut = waves([*fits(count, online), Fit("misfit", True, None, "")])
