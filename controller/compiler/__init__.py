@@ -9,7 +9,8 @@ Folders follow the data:
     plan/       graph → steps: kernels, packed weights, places in one arena
     emit/       steps → C → WebAssembly with metadata
 
-`pipeline.build` runs them in order and checks the result against the oracle.
+`pipeline.build` runs them in order for a model project and checks the result against the oracle;
+`single.compile_model` compiles any ONNX file to one module.
 """
 
 from controller.compiler.accuracy import Accuracy
@@ -21,6 +22,7 @@ from controller.compiler.errors import (
     CompileError,
     DynamicShapeError,
     ProjectError,
+    StateError,
     ToolchainError,
     UnsupportedError,
 )
@@ -28,6 +30,7 @@ from controller.compiler.execute import Instance, LayerTrap
 from controller.compiler.pipeline import Build, build, golden_inputs
 from controller.compiler.progress import Progress, Silent
 from controller.compiler.project import ModelProject
+from controller.compiler.single import compile_model
 
 __all__ = [
     "Accuracy",
@@ -44,8 +47,10 @@ __all__ = [
     "Progress",
     "ProjectError",
     "Silent",
+    "StateError",
     "ToolchainError",
     "UnsupportedError",
     "build",
+    "compile_model",
     "golden_inputs",
 ]

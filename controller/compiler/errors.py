@@ -5,6 +5,7 @@ CompileError                exit 3   (an InputError: the file, the project or th
 ├── BrokenModelError                 not ONNX, truncated, inconsistent, external data missing
 ├── DynamicShapeError                an input's size is open and --shape does not close it
 ├── UnsupportedError                 a node that has no kernel
+├── StateError                       --state pairs what does not fit together
 ├── CalibrationError                 calibration or evaluation data missing or of the wrong shape
 └── ToolchainError                   clang or the linker failed
 CheckError                  exit 1   targets or oracle disagree, or accuracy is below the budget
@@ -46,6 +47,10 @@ class UnsupportedError(CompileError):
         self.node = node
         self.op = op
         self.why = why
+
+
+class StateError(CompileError):
+    """A pair of input and output that cannot be carried from run to run."""
 
 
 class CalibrationError(CompileError):

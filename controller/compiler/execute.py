@@ -71,6 +71,11 @@ class Instance:
         """The layer that ran last, -1 before the first."""
         return int(self._layer.value(self._store))
 
+    @property
+    def places(self) -> tuple[list[int], list[int]]:
+        """Addresses of the inputs and of the outputs."""
+        return list(self._inputs), list(self._outputs)
+
     def _write(self, inputs: Mapping[str, Array]) -> None:
         for tensor, pointer in zip(self.meta.inputs, self._inputs, strict=True):
             value = np.asarray(inputs[tensor.name], np.dtype(tensor.dtype))

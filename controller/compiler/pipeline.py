@@ -1,34 +1,34 @@
 """From a project to its modules: the stages of a build, in order."""
 
-import copy
 import shutil
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 
-from controller.compiler import resources
 from controller.compiler.accuracy import Accuracy, measure, require
 from controller.compiler.check import check
-from controller.compiler.emit import CompiledModule, Header, emit
-from controller.compiler.emit.toolchain import toolchain_version
+from controller.compiler.emit import CompiledModule, Header
 from controller.compiler.execute import Instance
-from controller.compiler.frontend import Source, import_model, read
-from controller.compiler.ir import FLOAT, Array, Graph, Tensor, verify
+from controller.compiler.frontend import read
+from controller.compiler.ir import FLOAT, Array, Graph, Tensor
 from controller.compiler.ir.document import encode
-from controller.compiler.passes import FLOAT_PASSES, QUANTIZED_PASSES, apply, assign_layout
-from controller.compiler.plan import Plan, plan
 from controller.compiler.progress import Progress, Silent
-from controller.compiler.project import ModelProject, Quantize
-from controller.compiler.quantize import Quantization, observe, quantize
+from controller.compiler.project import ModelProject
+from controller.compiler.quantize import Quantization
 from controller.compiler.reference import FloatModel
 from controller.compiler.samples import Samples, load_samples
 from controller.compiler.source import onnx_file
+from controller.compiler.stages import (
+    Request,
+    Stage,
+    compile_stage,
+    import_stage,
+    provenance,
+    quantize_stage,
+)
 from controller.compiler.targets import find_target
 from protocol.golden import random_inputs
 
@@ -81,46 +81,43 @@ def build(
         CompileError: The model, the project or its data cannot be used; see `errors`.
         CheckError: Targets and oracle differ, or accuracy is below the budget.
     """
-    stages = _Stages(progress or Silent())
+    progress = progress or Silent()
     chosen = [find_target(name) for name in targets or project.targets]
-    source, graph = _read(project, {**project.shapes, **(shapes or {})}, stages)
+    source = read(onnx_file(project, progress))
+    request = Request(project.name, {**project.shapes, **(shapes or {})}, {})
+    graph = import_stage(source, request, progress)
     samples = None
     done = Quantization(graph, ())
     if project.quantize is not None and not project.is_float:
         samples = load_samples(project.path(project.quantize.calibration or ""), graph, "calibration")
-        done = _quantize(project.quantize, source, graph, samples, stages)
+        options = project.quantize
+        done = quantize_stage(
+            source, graph, samples, progress, method=options.method, keep_float=options.keep_float
+        )
     document = encode(done.graph)
-    provenance = _provenance(source, samples, document)
-    header = Header(project.name, project.version, tuple(project.labels), provenance)
-    modules = {}
-    for target in chosen:
-        with stages.stage("compile") as stage:
-            laid_out = copy.deepcopy(done.graph)
-            assign_layout(laid_out)
-            verify(laid_out, "assign_layout", lowered=True)
-            steps = plan(laid_out, target)
-            modules[target.name] = emit(laid_out, steps, target, header)
-            stage.detail = _compiled(modules[target.name], steps)
+    origin = provenance(source, samples, document)
+    header = Header(project.name, project.version, tuple(project.labels), origin)
+    modules = {target.name: compile_stage(done.graph, target, header, progress) for target in chosen}
     evaluation = None
     if project.evaluate is not None:
         evaluation = load_samples(project.path(project.evaluate.data), graph, "evaluation", labelled=True)
-    with stages.stage("check") as stage:
+    with Stage(progress, "check") as stage:
         inputs = _inputs(modules, _check_count(modules), evaluation or samples)
-        check(modules, document, inputs, stages.progress)
+        check(modules, document, inputs, progress)
         stage.detail = f"{' = '.join(modules)} = oracle, {len(inputs)} inputs, bit for bit"
     accuracy = None
     if evaluation is not None and project.evaluate is not None:
-        with stages.stage("accuracy") as stage:
+        with Stage(progress, "accuracy") as stage:
             module = next(iter(modules.values()))
             budget = project.evaluate.budget
-            accuracy = measure(FloatModel(source, graph), module, evaluation, budget, stages.progress)
+            accuracy = measure(FloatModel(source, graph), module, evaluation, budget, progress)
             stage.detail = accuracy.text
         require(accuracy, project.name)
     revision = _revision(project.folder)
     if revision:
-        provenance = provenance | {"revision": revision}
+        origin |= {"revision": revision}
     return Build(
-        project.name, project.version, modules, document, provenance, accuracy, project, done.int8, done.kept
+        project.name, project.version, modules, document, origin, accuracy, project, done.int8, done.kept
     )
 
 
@@ -173,56 +170,6 @@ def _check_count(modules: Mapping[str, CompiledModule]) -> int:
     return max(2, min(CHECKED_INPUTS, _CHECK_MACS // max(macs, 1)))
 
 
-def _read(
-    project: ModelProject, shapes: Mapping[str, Sequence[int]], stages: "_Stages"
-) -> tuple[Source, Graph]:
-    path = onnx_file(project, stages.progress)
-    with stages.stage("read") as stage:
-        source = read(path)
-        graph = import_model(source, shapes, project.name)
-        apply(graph, FLOAT_PASSES)
-        nodes = len(source.model.graph.node)
-        stage.detail = f"{path.name}  sha256:{source.digest[:4]}…  {nodes} nodes, opset {source.opset}"
-    return source, graph
-
-
-def _quantize(
-    options: Quantize, source: Source, graph: Graph, samples: Samples, stages: "_Stages"
-) -> Quantization:
-    with stages.stage("calibrate") as stage:
-        histograms = observe(source, graph, samples, stages.progress)
-        stage.detail = f"{len(samples):,} samples   {options.method}"
-    with stages.stage("quantize") as stage:
-        done = quantize(graph, histograms, options.method, options.keep_float)
-        verify(done.graph, "quantize", lowered=True)
-        apply(done.graph, QUANTIZED_PASSES)
-        kept = "; ".join(f"{name}: {reason}" for name, reason in done.kept.items())
-        stage.detail = f"{len(done.int8)} layers int8, {len(done.kept)} float32{f' ({kept})' if kept else ''}"
-    return done
-
-
-def _compiled(module: CompiledModule, steps: Plan) -> str:
-    macs = sum(step.macs for step in steps.steps)
-    return (
-        f"{module.target:5s} {len(module.wasm) / 1024:.1f} KiB   arena {steps.arena / 1024:.1f} KiB "
-        f"(bound {steps.bound / 1024:.1f})   {macs / 1e6:.2f} MMAC"
-    )
-
-
-def _provenance(source: Source, samples: Samples | None, document: bytes) -> dict[str, str]:
-    """Only what does not depend on the folder: it is a part of the module."""
-    digest = sha256()
-    for path in resources.compiler_files():
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    entries = {
-        "onnx": source.digest,
-        "graph": sha256(document).hexdigest(),
-        "compiler": digest.hexdigest(),
-        "toolchain": toolchain_version(),
-    }
-    return entries | ({"calibration": samples.digest} if samples is not None else {})
-
-
 def _revision(folder: Path) -> str | None:
     """The revision of the checkout that the project is in, marked if it has changes."""
     git = shutil.which("git")
@@ -231,26 +178,3 @@ def _revision(folder: Path) -> str | None:
     command = [git, "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
     return done.stdout.strip() or None if done.returncode == 0 else None
-
-
-class _Stage:
-    def __init__(self, progress: Progress, name: str) -> None:
-        self._progress, self._name = progress, name
-        self.detail = ""
-
-    def __enter__(self) -> Self:
-        self._progress.begin(self._name)
-        self._start = time.monotonic()
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            self._progress.end(self._name, self.detail, time.monotonic() - self._start)
-
-
-class _Stages:
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
-
-    def stage(self, name: str) -> _Stage:
-        return _Stage(self.progress, name)

@@ -51,7 +51,7 @@ class FloatModel:
         except Exception as error:
             reason = str(error).strip().splitlines()[0]
             raise BrokenModelError(
-                f"onnxruntime cannot load {source.path.name}: {reason}",
+                f"onnxruntime cannot load {source.name}: {reason}",
                 where=source.where,
                 remedy="export the model again, or with an older opset",
             ) from error

@@ -61,7 +61,7 @@ def _templates(plan: Plan) -> Iterator[str]:
             continue
         seen[call.kernel] = call.template
         defines = [f"#define {name} {value}" for name, value in call.template.defines]
-        names = [name for name, _ in call.template.defines]
+        names = [name.split("(")[0] for name, _ in call.template.defines]
         yield "\n".join(
             [
                 f"#define FLEET_KERNEL {call.kernel}",

@@ -2,5 +2,6 @@
 
 from controller.compiler.frontend.importer import import_model
 from controller.compiler.frontend.reader import Source, read
+from controller.compiler.frontend.state import carry
 
-__all__ = ["Source", "import_model", "read"]
+__all__ = ["Source", "carry", "import_model", "read"]

@@ -33,6 +33,7 @@ def _merge_chain(graph: Graph, node: Node) -> None:
         return
     if node.op in VIEWS and before.op in VIEWS:
         node.inputs = [before.inputs[0]]
+        node.op = before.op if node.op == "Identity" else node.op
     elif node.op == "Transpose" and before.op == "Transpose":
         node.inputs = [before.inputs[0]]
         node.attrs["perm"] = [before.attrs["perm"][axis] for axis in node.attrs["perm"]]

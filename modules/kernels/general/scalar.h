@@ -56,6 +56,21 @@ static inline float fleet_fmod_f32(float a, float b)
     return (float)fleet_fmod_f64((double)a, (double)b);
 }
 
+/* The remainder with the sign of the divisor. */
+static inline double fleet_mod_f64(double a, double b)
+{
+    const double r = fleet_fmod_f64(a, b);
+    if (r == 0.0) {
+        return fleet_copysign_f64(0.0, b);
+    }
+    return (r < 0.0) != (b < 0.0) ? r + b : r;
+}
+
+static inline float fleet_mod_f32(float a, float b)
+{
+    return (float)fleet_mod_f64((double)a, (double)b);
+}
+
 /* Wraps; a negative exponent gives what is left of the fraction. */
 static inline uint64_t fleet_pow_u64(uint64_t a, uint64_t n)
 {

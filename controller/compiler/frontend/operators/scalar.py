@@ -41,9 +41,8 @@ def bit_shift(ctx: Context) -> None:
 
 
 def mod(ctx: Context) -> None:
-    """Mod: Python's % for integers, C's fmod for floats and where it is asked for."""
-    is_float = ctx.tensor(0).dtype.kind == "f"
-    ctx.emit("Mod", list(ctx.node.input), fmod=bool(ctx.attrs.get("fmod", 0)) or is_float)
+    """Mod: Python's %, or C's fmod where it is asked for."""
+    ctx.emit("Mod", list(ctx.node.input), fmod=bool(ctx.attrs.get("fmod", 0)))
 
 
 def power(ctx: Context) -> None:

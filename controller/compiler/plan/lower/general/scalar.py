@@ -114,14 +114,17 @@ def _by_type(name: str) -> Callable[[Site], str]:
 
 
 def _shift(site: Site) -> str:
+    """By the width or more, or by a negative number, nothing is left but the sign."""
     dtype = site.out.dtype
-    symbol = "<<" if site.node.attrs["direction"] == "LEFT" else ">>"
-    return f"(b < {8 * dtype.itemsize} ? ({c_type(dtype)})((uint64_t)a {symbol} b) : ({c_type(dtype)})0)"
+    c, left = c_type(dtype), site.node.attrs["direction"] == "LEFT"
+    shifted = "(uint64_t)a << b" if left else "a >> b"
+    rest = "0" if left or dtype.kind == "u" else "a < 0 ? -1 : 0"
+    return f"(({c})((uint64_t)b < {8 * dtype.itemsize} ? ({c})({shifted}) : ({c})({rest})))"
 
 
 def _mod(site: Site) -> str:
-    unsigned = site.out.dtype.kind == "u"
-    return _by_type("fmod" if site.node.attrs["fmod"] and not unsigned else "mod")(site)
+    c_like = site.node.attrs["fmod"] and site.out.dtype.kind != "u"
+    return _by_type("fmod" if c_like else "mod")(site)
 
 
 _BINARY: dict[str, Callable[[Site], str]] = {
