@@ -7,44 +7,59 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from controller.cli import text
+from controller.cli import complete, text
 from controller.cli.columns import Cell, Column, table
-from controller.cli.options import Json
+from controller.cli.making import package_for
+from controller.cli.modules import is_file, module_of, read_module
+from controller.cli.options import Json, Project, Target
 from controller.cli.releases import tensor
 from controller.cli.terminal import answers, emit, say
-from protocol.errors import InputError
+from controller.cli.writing import write_text
+from controller.compiler import Instance, ModelProject
+from controller.inspection.pages import module_page
+from controller.inspection.weights import project_weights, stored_weights
 from protocol.module import PAGE, ModuleMeta, check, sections
-
-LARGEST = 1 << 30
-"""Bytes."""
+from protocol.wasm import CODE
 
 
 def inspect(
-    file: Annotated[Path, typer.Argument(help="A module made by fleet build.", show_default=False)],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE.wasm|MODEL",
+            help="A module file, or a model that is built if need be.",
+            autocompletion=complete.models,
+        ),
+    ],
+    target: Target = "simd",
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write a page: graph, arena over time, weights."),
+    ] = None,
+    project: Project = None,
     json: Json = False,
 ) -> None:
     """Show the layers, sizes, memory plan and provenance of a module file.
 
     fleet inspect crop-model-1.3.0-simd.wasm
     """
-    wasm = _read(file)
-    meta = check(wasm)
-    code = sum(section.end - section.start for section in sections(wasm) if section.id == 10)
+    if is_file(model):
+        wasm = read_module(Path(model))
+        meta = check(wasm)
+        weights = stored_weights(meta, Instance(wasm).read) if html is not None else []
+    else:
+        package = package_for(model, project)
+        wasm = module_of(package, target)
+        meta = check(wasm)
+        graph = package.blobs[bytes.fromhex(meta.provenance["graph"])]
+        weights = project_weights(meta, graph, ModelProject.load(model, project)) if html is not None else []
+    if html is not None:
+        write_text(html, module_page(wasm, weights))
+    code = sum(section.end - section.start for section in sections(wasm) if section.id == CODE)
     if json:
         emit({**meta.model_dump(mode="json"), "file_size": len(wasm), "code_size": code})
     else:
         say(render(meta, len(wasm), code, answers().width))
-
-
-def _read(file: Path) -> bytes:
-    try:
-        if file.stat().st_size > LARGEST:
-            raise InputError(f"{file} is larger than any module", where=text.size(file.stat().st_size))
-        return file.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"cannot read {file}: {error.strerror}", remedy="give a file made by fleet build"
-        ) from error
 
 
 def render(meta: ModuleMeta, size: int, code: int, width: int) -> Text:

@@ -29,8 +29,8 @@ def read_module(file: Path) -> bytes:
 
 
 def is_file(model: str) -> bool:
-    """Whether a command was given a file and not a name."""
-    return model.endswith(".wasm")
+    """Whether a command was given a file: names have neither dots nor slashes."""
+    return "." in model or "/" in model
 
 
 def find_module(model: str, project: Path | None, target: str) -> bytes:

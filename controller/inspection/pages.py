@@ -5,13 +5,19 @@ The drawing is done by scripts in `templates/`; a policy in the page forbids eve
 
 import json
 import math
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from typing import Any
 
+from controller.compiler import Instance
 from controller.inspection.compare import Comparison
 from controller.inspection.flame import frames
+from controller.inspection.memory import buffers, rows
 from controller.inspection.profile import Profile
+from controller.inspection.weights import WeightHistogram
+from protocol.module import LayerMeta, ModuleMeta, TensorMeta, sections
+from protocol.wasm import CODE
 
 
 def profile_page(profile: Profile) -> str:
@@ -69,6 +75,40 @@ def compare_page(done: Comparison) -> str:
     return page(f"{done.meta.name} {done.meta.version}: compared", "compare.js", data)
 
 
+def module_page(wasm: bytes, weights: Sequence[WeightHistogram]) -> str:
+    """Graph, memory over time and weights of a module.
+
+    Args:
+        wasm: Of a target that needs no host kernels.
+        weights: From `weights`.
+
+    Raises:
+        ModuleError: Not a module.
+    """
+    instance = Instance(wasm)
+    meta = instance.meta
+    inputs, outputs = instance.places
+    drawn = rows(meta, inputs, outputs)
+    data = {
+        "meta": _head(meta),
+        "file": len(wasm),
+        "code": sum(section.end - section.start for section in sections(wasm) if section.id == CODE),
+        "weightBytes": sum(layer.weight_bytes for layer in meta.layers),
+        "arena": {"offset": meta.arena.offset, "size": meta.arena.size, "bound": meta.arena_bound},
+        "state": meta.state.size if meta.state else 0,
+        "memory": meta.memory,
+        "abi": f"{meta.abi >> 16}.{meta.abi & 0xFFFF}",
+        "inputs": [_tensor(tensor) for tensor in meta.inputs],
+        "outputs": [_tensor(tensor) for tensor in meta.outputs],
+        "layers": [_layer(layer) for layer in meta.layers],
+        "rows": [vars(row) for row in drawn],
+        "buffers": [vars(buffer) for buffer in buffers(meta, drawn, inputs)],
+        "weights": [finite(vars(histogram)) for histogram in weights],
+        "provenance": dict(sorted(meta.provenance.items())),
+    }
+    return page(f"{meta.name} {meta.version}: module", "module.js", data)
+
+
 def finite(values: dict[str, Any]) -> dict[str, Any]:
     """JSON has no infinity and no NaN: they become words."""
     return {
@@ -107,11 +147,22 @@ def _template(name: str) -> str:
     return (files("controller.inspection") / "templates" / name).read_text(encoding="utf-8")
 
 
-def _head(meta: Any) -> dict[str, Any]:
+def _head(meta: ModuleMeta) -> dict[str, Any]:
     return {"name": meta.name, "version": meta.version, "target": meta.target}
 
 
-def _layer(layer: Any) -> dict[str, Any]:
+def _tensor(tensor: TensorMeta) -> dict[str, Any]:
+    return {
+        "name": tensor.name,
+        "dtype": tensor.dtype,
+        "shape": list(tensor.shape),
+        "scale": tensor.scale,
+        "zero": tensor.zero_point,
+        "bytes": tensor.nbytes,
+    }
+
+
+def _layer(layer: LayerMeta) -> dict[str, Any]:
     return {
         "name": layer.name,
         "op": layer.op,

@@ -14,7 +14,7 @@ import protocol.errors
 from protocol import api
 from protocol.documents import Capabilities, Fault, ModelReport, Slot, Usage
 from protocol.errors import FleetError
-from protocol.module import ModuleMeta, TensorMeta
+from protocol.module import LayerMeta, ModuleMeta, TensorMeta, WeightMeta
 from tests.unit.desk.test_commands import all_commands
 
 TEXT = (Path(__file__).parents[3] / "docs/cli.md").read_text()
@@ -32,7 +32,8 @@ ROOMS = (
     "kind",
     [api.Device, api.Why, api.Event, api.Group, api.Release, api.ModuleInfo, api.Rollout, api.Wave,
      api.RolloutDevice, api.PushPlan, api.PlannedDevice, api.Started, api.Status, api.Attention,
-     api.GroupModel, api.WantedModel, ModelReport, Capabilities, Fault, Slot, Usage, ModuleMeta, TensorMeta],
+     api.GroupModel, api.WantedModel, ModelReport, Capabilities, Fault, Slot, Usage, ModuleMeta, TensorMeta,
+     LayerMeta, WeightMeta],
     ids=lambda kind: kind.__name__,
 )  # fmt: skip
 def test_every_field_is_there(kind):

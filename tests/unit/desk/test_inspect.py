@@ -51,3 +51,11 @@ def test_a_file_that_is_not_there(fleet, tmp_path):
     done = fleet("inspect", tmp_path / "none.wasm")
     assert done.code == 3
     assert "cannot read" in done.err
+
+
+def test_a_page(fleet, file, tmp_path):
+    page = tmp_path / "page.html"
+    assert fleet("inspect", file, "--html", page).code == 0
+    html = page.read_text()
+    assert "<title>toy 1.0.0: module</title>" in html
+    assert "/add" in html
