@@ -12,7 +12,6 @@ from controller.compiler.accuracy import Accuracy, measure, require
 from controller.compiler.check import check
 from controller.compiler.emit import CompiledModule, Header
 from controller.compiler.execute import Instance
-from controller.compiler.frontend import read
 from controller.compiler.ir import FLOAT, Array, Graph, Tensor
 from controller.compiler.ir.document import encode
 from controller.compiler.progress import Progress, Silent
@@ -22,12 +21,13 @@ from controller.compiler.reference import FloatModel
 from controller.compiler.samples import Samples, load_samples
 from controller.compiler.source import onnx_file
 from controller.compiler.stages import (
+    Int8,
     Request,
     Stage,
     compile_stage,
-    import_stage,
     provenance,
     quantize_stage,
+    read_stage,
 )
 from controller.compiler.targets import find_target
 from protocol.golden import random_inputs
@@ -83,17 +83,14 @@ def build(
     """
     progress = progress or Silent()
     chosen = [find_target(name) for name in targets or project.targets]
-    source = read(onnx_file(project, progress))
     request = Request(project.name, {**project.shapes, **(shapes or {})}, {})
-    graph = import_stage(source, request, progress)
+    source, graph = read_stage(onnx_file(project, progress), request, progress)
     samples = None
     done = Quantization(graph, ())
     if project.quantize is not None and not project.is_float:
         samples = load_samples(project.path(project.quantize.calibration or ""), graph, "calibration")
-        options = project.quantize
-        done = quantize_stage(
-            source, graph, samples, progress, method=options.method, keep_float=options.keep_float
-        )
+        way = Int8(samples, project.quantize.method, project.quantize.keep_float)
+        done = quantize_stage(source, graph, way, progress)
     document = encode(done.graph)
     origin = provenance(source, samples, document)
     header = Header(project.name, project.version, tuple(project.labels), origin)

@@ -1,7 +1,8 @@
-"""Sample data of a project: `.npz` files with one array for each ONNX input, first axis = sample."""
+"""Sample data: one array for each ONNX input, first axis = sample; in memory, `.npz` or `.npy` files."""
 
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,13 +18,11 @@ class Samples:
     """Checked sample data.
 
     Attributes:
-        path: The file.
         arrays: ONNX input name → [sample, *shape of the input].
         labels: int64 [sample], for evaluation.
-        digest: SHA-256 of the file, hexadecimal.
+        digest: SHA-256 of the file, of the files of a folder, or of the arrays, hexadecimal.
     """
 
-    path: Path
     arrays: dict[str, Array]
     labels: Array | None
     digest: str
@@ -42,10 +41,14 @@ class Samples:
 
 
 def load_samples(path: Path, graph: Graph, purpose: str, *, labelled: bool = False) -> Samples:
-    """Read and check a file.
+    """Read and check a file or a folder.
+
+    A folder holds `.npz` files, each like a single one and taken in the order of their names; or an
+    `INPUT.npy` for each input; or, for a model of one input, `.npy` files of any name. An array in a folder
+    may also be one sample without the first axis.
 
     Args:
-        path: An `.npz` file.
+        path: An `.npz` file, or a folder.
         graph: The float graph, for names and shapes of its inputs.
         purpose: "calibration" or "evaluation", for messages.
         labelled: An array `label` must be there as well.
@@ -53,54 +56,125 @@ def load_samples(path: Path, graph: Graph, purpose: str, *, labelled: bool = Fal
     Raises:
         CalibrationError: The file is missing or broken, an input has no array, or an array does not fit.
     """
-    expected = f"one array for each ONNX input ({', '.join(graph.inputs)}), first axis = sample"
-    if not path.is_file():
+    expected = _expected(graph)
+    if not path.exists():
         raise CalibrationError(
             f"{purpose} data {path.name} is missing",
             where=str(path),
-            remedy=f"write an .npz file with {expected}; without one only float32 compiles: float = true",
+            remedy=f"write an .npz file with {expected}; without one only float32 compiles",
         )
+    digest = sha256()
     try:
-        data = path.read_bytes()
-        with np.load(path) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        arrays = _read_folder(path, graph, digest.update) if path.is_dir() else _read(path, digest.update)
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise CalibrationError(
             f"{purpose} data {path.name} is not an .npz file: {error}",
             where=str(path),
             remedy=f"write {expected}",
         ) from error
+    origin = _Origin(purpose, f"{purpose} data {path.name}", str(path))
+    return _checked(arrays, graph, origin, digest.hexdigest(), labelled=labelled)
+
+
+def check_samples(arrays: Mapping[str, Array], graph: Graph, purpose: str) -> Samples:
+    """Check arrays that are in memory.
+
+    Args:
+        arrays: By ONNX input, first axis = sample.
+        graph: The float graph, for names and shapes of its inputs.
+        purpose: "calibration" or "evaluation", for messages.
+
+    Raises:
+        CalibrationError: An input has no array, or an array does not fit.
+    """
+    given = {name: np.asarray(array) for name, array in arrays.items()}
+    digest = sha256()
+    for name in sorted(given):
+        digest.update(f"{name} {given[name].dtype} {given[name].shape}\0".encode())
+        digest.update(np.ascontiguousarray(given[name]).tobytes())
+    origin = _Origin(purpose, f"{purpose} data", None)
+    return _checked(given, graph, origin, digest.hexdigest(), labelled=False)
+
+
+def _expected(graph: Graph) -> str:
+    return f"one array for each ONNX input ({', '.join(graph.inputs)}), first axis = sample"
+
+
+def _read(path: Path, seen: Callable[[bytes], None]) -> dict[str, Array]:
+    seen(path.read_bytes())
+    loaded = np.load(path)
+    if isinstance(loaded, np.ndarray):
+        raise ValueError("it holds one array without a name")  # noqa: TRY004 - as NumPy for other contents
+    with loaded:
+        return {name: loaded[name] for name in loaded.files}
+
+
+def _read_folder(folder: Path, graph: Graph, seen: Callable[[bytes], None]) -> dict[str, Array]:
+    parts: dict[str, list[Array]] = {}
+    files = sorted(path for path in folder.iterdir() if path.suffix in (".npz", ".npy") and path.is_file())
+    for path in files:
+        seen(path.name.encode() + b"\0")
+        if path.suffix == ".npz":
+            for name, array in _read(path, seen).items():
+                parts.setdefault(name, []).append(array)
+            continue
+        seen(path.read_bytes())
+        name = path.stem if len(graph.inputs) > 1 or path.stem in graph.inputs else graph.inputs[0]
+        parts.setdefault(name, []).append(np.load(path))
+    return {name: _join(name, arrays, graph) for name, arrays in parts.items()}
+
+
+def _join(name: str, arrays: list[Array], graph: Graph) -> Array:
+    shape = graph.tensors[name].shape if name in graph.inputs else ()
+    return np.concatenate([array[None] if array.shape == shape else array for array in arrays])
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """Where arrays came from, for messages."""
+
+    purpose: str
+    data: str
+    where: str | None
+
+
+def _checked(
+    arrays: dict[str, Array], graph: Graph, origin: _Origin, digest: str, *, labelled: bool
+) -> Samples:
+    expected = _expected(graph)
     labels = arrays.pop("label", None) if "label" not in graph.inputs else None
     missing = [name for name in graph.inputs if name not in arrays]
     if missing or (labelled and labels is None):
         lacks = missing[0] if missing else "label"
         raise CalibrationError(
-            f"{purpose} data {path.name} has no array {lacks}; it has {', '.join(arrays) or 'none'}",
-            where=str(path),
+            f"{origin.data} has no array {lacks}; it has {', '.join(arrays) or 'none'}",
+            where=origin.where,
             remedy=f"write {expected}{', and label int64 [sample]' if labelled else ''}",
         )
-    checked = {name: _check(path, graph, name, arrays[name], purpose) for name in graph.inputs}
+    checked = {name: _fit(arrays[name], graph, name, origin) for name in graph.inputs}
     counts = {len(array) for array in (*checked.values(), *([labels] if labels is not None else []))}
     if len(counts) != 1 or not counts.pop():
         raise CalibrationError(
-            f"{purpose} data {path.name} is empty, or its arrays differ in the number of samples",
-            where=str(path),
+            f"{origin.data} is empty, or its arrays differ in the number of samples",
+            where=origin.where,
             remedy=f"write {expected}",
         )
-    return Samples(path, checked, labels, sha256(data).hexdigest())
+    return Samples(checked, labels, digest)
 
 
-def _check(path: Path, graph: Graph, name: str, array: Array, purpose: str) -> Array:
+def _fit(array: Array, graph: Graph, name: str, origin: _Origin) -> Array:
     tensor = graph.tensors[name]
-    if array.shape[1:] != tensor.shape or array.dtype.kind not in "fiub":
+    if array.ndim == 0 or array.shape[1:] != tensor.shape or array.dtype.kind not in "fiub":
         raise CalibrationError(
-            f"{purpose} array {name} is {array.dtype}{list(array.shape)}; "
+            f"{origin.purpose} array {name} is {array.dtype}{list(array.shape)}; "
             f"the input is {tensor.dtype}{list(tensor.shape)}",
-            where=str(path),
+            where=origin.where,
             remedy=f"give {name} the shape [sample, {', '.join(map(str, tensor.shape))}]",
         )
     if array.dtype.kind == "f" and not np.all(np.isfinite(array)):
         raise CalibrationError(
-            f"{purpose} array {name} holds NaN or infinite values", where=str(path), remedy="clean the data"
+            f"{origin.purpose} array {name} holds NaN or infinite values",
+            where=origin.where,
+            remedy="clean the data",
         )
     return array.astype(tensor.dtype, copy=False)

@@ -5,15 +5,22 @@ from hashlib import sha256
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped] # ships no types
-from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_model, uses_external_data
+from google.protobuf.message import DecodeError, EncodeError  # type: ignore[import-untyped] # ships no types
 
 from controller.compiler.errors import BrokenModelError, UnsupportedError
+from controller.compiler.frontend.external import load_external
 
 OLDEST_OPSET = 7
 NEWEST_OPSET = onnx.defs.onnx_opset_version()
 STANDARD = ("", "ai.onnx")
 MAX_NAME = 512
+UNNAMED = "model.onnx"
+"""What a model is called that was never in a file."""
+MAX_FILE_BYTES = (1 << 31) - 1
+"""What protobuf can read."""
+
+Model = str | Path | bytes | onnx.ModelProto
+"""A file, the bytes of one, or a model in memory."""
 
 
 @dataclass(frozen=True)
@@ -21,13 +28,13 @@ class Source:
     """A model as it was read.
 
     Attributes:
-        path: The file.
-        model: Checked, with external data loaded.
+        name: Of the file; "model.onnx" for one that was never in a file.
+        model: Checked, with external data loaded. Nobody changes it.
         opset: Of the standard domain.
         digest: SHA-256 of the file and of its external data, hexadecimal.
     """
 
-    path: Path
+    name: str
     model: onnx.ModelProto
     opset: int
     digest: str
@@ -35,7 +42,7 @@ class Source:
     @property
     def where(self) -> str:
         """For messages."""
-        return f"{self.path.name}, opset {self.opset}"
+        return f"{self.name}, opset {self.opset}"
 
     def opset_of(self, domain: str) -> int:
         """The version that the model uses of a domain; 1 if it does not say."""
@@ -44,20 +51,21 @@ class Source:
         return next((int(e.version) for e in self.model.opset_import if e.domain == domain), 1)
 
 
-def read(path: Path) -> Source:
-    """Read and check a file.
+def read(given: Model) -> Source:
+    """Read and check a model.
 
     Raises:
         BrokenModelError: Not ONNX, truncated, inconsistent, cyclic, of an opset that is not 7 … newest, or
             with external data missing.
         UnsupportedError: An operator that ONNX does not know.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BrokenModelError(
-            f"cannot read {path}: {error.strerror}", remedy="check the name of the file"
-        ) from error
+    if isinstance(given, onnx.ModelProto):
+        data, path = _serialized(given), Path(UNNAMED)
+    elif isinstance(given, bytes):
+        data, path = given, Path(UNNAMED)
+    else:
+        path = Path(given)
+        data = _file(path)
     model = onnx.ModelProto()
     try:
         model.ParseFromString(data)
@@ -74,8 +82,8 @@ def read(path: Path) -> Source:
     _readable_names(path, model)
     opset = _opset(path, model)
     digest = sha256(data)
-    for external in _load_external(path, model):
-        digest.update(external)
+    folder = path.parent if isinstance(given, str | Path) else None
+    load_external(model, path, folder, digest.update)
     _known_operators(path, model, opset)
     try:
         onnx.checker.check_model(model)
@@ -84,7 +92,36 @@ def read(path: Path) -> Source:
         raise BrokenModelError(
             f"{path.name} is not a valid ONNX model: {reason}", where=str(path), remedy="export it again"
         ) from error
-    return Source(path, model, opset, digest.hexdigest())
+    return Source(path.name, model, opset, digest.hexdigest())
+
+
+def _file(path: Path) -> bytes:
+    """The bytes of a file; a pipe or a device could have no end."""
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise BrokenModelError(f"{path} is not a file", remedy="give a model exported as .onnx")
+        if size > MAX_FILE_BYTES:
+            raise BrokenModelError(
+                f"{path.name} has {size:,} bytes; an ONNX file has at most {MAX_FILE_BYTES:,}",
+                where=str(path),
+                remedy="save its weights as external data",
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise BrokenModelError(
+            f"cannot read {path}: {error.strerror}", remedy="check the name of the file"
+        ) from error
+
+
+def _serialized(model: onnx.ModelProto) -> bytes:
+    try:
+        return bytes(model.SerializeToString(deterministic=True))
+    except (EncodeError, ValueError) as error:
+        raise BrokenModelError(
+            f"the model cannot be written as a file: {error}",
+            remedy="save its weights as external data, and give the file",
+        ) from error
 
 
 def _readable_names(path: Path, model: onnx.ModelProto) -> None:
@@ -121,39 +158,6 @@ def _opset(path: Path, model: onnx.ModelProto) -> int:
             remedy="convert it: onnx.version_converter.convert_version(model, 17)",
         )
     return int(versions[0])
-
-
-def _tensors(graph: onnx.GraphProto) -> list[onnx.TensorProto]:
-    inside = [a.t for node in graph.node for a in node.attribute if a.type == onnx.AttributeProto.TENSOR]
-    return [*graph.initializer, *inside]
-
-
-def _load_external(path: Path, model: onnx.ModelProto) -> list[bytes]:
-    """Load weights that live in other files; returns the contents of those files, in order of their names."""
-    external = [tensor for tensor in _tensors(model.graph) if uses_external_data(tensor)]
-    names = sorted({ExternalDataInfo(tensor).location for tensor in external})
-    folder = path.parent.resolve()
-    contents = []
-    for name in names:
-        place = (folder / name).resolve()
-        if not place.is_relative_to(folder) or not place.is_file():
-            tensor = next(t.name for t in external if ExternalDataInfo(t).location == name)
-            raise BrokenModelError(
-                f"external data {name} of tensor {tensor} is missing",
-                where=str(path),
-                remedy=f"put {name} beside {path.name}, or save the model with its data inside",
-            )
-        contents.append(place.read_bytes())
-    if external:
-        try:
-            load_external_data_for_model(model, str(folder))
-        except (ValueError, OSError, onnx.checker.ValidationError) as error:
-            raise BrokenModelError(
-                f"external data of {path.name} cannot be read: {error}",
-                where=str(path),
-                remedy="export it again",
-            ) from error
-    return contents
 
 
 def _known_operators(path: Path, model: onnx.ModelProto, opset: int) -> None:

@@ -1,0 +1,153 @@
+"""The stages that every compilation shares, whether its model belongs to a project or not."""
+
+import copy
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import PurePath
+from typing import Self
+
+from controller.compiler import resources
+from controller.compiler.emit import CompiledModule, Header, emit
+from controller.compiler.emit.toolchain import toolchain_version
+from controller.compiler.frontend import Model, Source, carry, import_model, read
+from controller.compiler.ir import Graph, verify
+from controller.compiler.passes import FLOAT_PASSES, QUANTIZED_PASSES, apply, assign_layout
+from controller.compiler.plan import Plan, plan
+from controller.compiler.progress import Progress
+from controller.compiler.quantize import Quantization, observe, quantize
+from controller.compiler.samples import Samples
+from controller.compiler.targets import Target
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of the model besides its file.
+
+    Attributes:
+        name: Of the graph; after the file unless given.
+        shapes: For inputs whose size is open.
+        state: Inputs that the module keeps, each with the output that takes its place for the next run.
+    """
+
+    name: str | None
+    shapes: Mapping[str, Sequence[int]]
+    state: Mapping[str, str]
+
+
+class Stage:
+    """One stage while it runs; a context manager.
+
+    Attributes:
+        detail: Its result in one line, to be set before it ends.
+    """
+
+    def __init__(self, progress: Progress, name: str) -> None:
+        self._progress, self._name = progress, name
+        self.detail = ""
+
+    def __enter__(self) -> Self:
+        self._progress.begin(self._name)
+        self._start = time.monotonic()
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._progress.end(self._name, self.detail, time.monotonic() - self._start)
+
+
+def read_stage(model: Model, request: Request, progress: Progress) -> tuple[Source, Graph]:
+    """ONNX to float graph, cleaned up.
+
+    Raises:
+        CompileError: The model is not sound, or does not compile; see `frontend`.
+    """
+    with Stage(progress, "read") as stage:
+        source = read(model)
+        graph = import_model(source, request.shapes, request.name or _name(source.name))
+        carry(graph, request.state, source.where)
+        apply(graph, FLOAT_PASSES)
+        nodes = len(source.model.graph.node)
+        stage.detail = f"{source.name}  sha256:{source.digest[:4]}…  {nodes} nodes, opset {source.opset}"
+    return source, graph
+
+
+def _name(file: str) -> str:
+    """A module's name after a file's."""
+    plain = re.sub("[^a-z0-9]+", "-", PurePath(file).stem.lower()).strip("-")
+    return plain[:63].strip("-") or "model"
+
+
+@dataclass(frozen=True)
+class Int8:
+    """How a model gets to int8.
+
+    Attributes:
+        samples: Calibration data.
+        method: A key of `quantize.ranges.METHODS`.
+        keep_float: Names of nodes that stay float32.
+    """
+
+    samples: Samples
+    method: str
+    keep_float: Sequence[str]
+
+
+def quantize_stage(source: Source, graph: Graph, way: Int8, progress: Progress) -> Quantization:
+    """Float graph to int8 graph, by what the samples show.
+
+    Raises:
+        CalibrationError: `keep_float` names what is not there.
+        BrokenModelError: The float model does not run.
+    """
+    with Stage(progress, "calibrate") as stage:
+        histograms = observe(source, graph, way.samples, progress)
+        stage.detail = f"{len(way.samples):,} samples   {way.method}"
+    with Stage(progress, "quantize") as stage:
+        done = quantize(graph, histograms, way.method, way.keep_float)
+        verify(done.graph, "quantize", lowered=True)
+        apply(done.graph, QUANTIZED_PASSES)
+        kept = "; ".join(f"{name}: {reason}" for name, reason in done.kept.items())
+        stage.detail = f"{len(done.int8)} layers int8, {len(done.kept)} float32{f' ({kept})' if kept else ''}"
+    return done
+
+
+def compile_stage(graph: Graph, target: Target, header: Header, progress: Progress) -> CompiledModule:
+    """Graph to module; the graph is left as it is.
+
+    Raises:
+        UnsupportedError: It needs more memory than a module may have.
+        ToolchainError: Clang or the linker failed.
+    """
+    with Stage(progress, "compile") as stage:
+        laid_out = copy.deepcopy(graph)
+        assign_layout(laid_out)
+        verify(laid_out, "assign_layout", lowered=True)
+        steps = plan(laid_out, target)
+        module = emit(laid_out, steps, target, header)
+        stage.detail = _compiled(module, steps)
+    return module
+
+
+def _compiled(module: CompiledModule, steps: Plan) -> str:
+    macs = sum(step.macs for step in steps.steps)
+    return (
+        f"{module.target:5s} {len(module.wasm) / 1024:.1f} KiB   arena {steps.arena / 1024:.1f} KiB "
+        f"(bound {steps.bound / 1024:.1f})   {macs / 1e6:.2f} MMAC"
+    )
+
+
+def provenance(source: Source, samples: Samples | None, document: bytes) -> dict[str, str]:
+    """What a module was made of. Only what does not depend on the folder: it is a part of the module."""
+    digest = sha256()
+    for path in resources.compiler_files():
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    entries = {
+        "onnx": source.digest,
+        "graph": sha256(document).hexdigest(),
+        "compiler": digest.hexdigest(),
+        "toolchain": toolchain_version(),
+    }
+    return entries | ({"calibration": samples.digest} if samples is not None else {})
