@@ -8,6 +8,7 @@ from controller.compiler.frontend.operators import (
     linear,
     movement,
     normalization,
+    reduction,
     scalar,
     window,
 )
@@ -20,5 +21,6 @@ IMPORTERS: dict[str, Importer] = {
     **movement.IMPORTERS,
     **normalization.IMPORTERS,
     **window.IMPORTERS,
+    **reduction.IMPORTERS,
     **scalar.IMPORTERS,
 }

@@ -36,12 +36,20 @@ _PAIRS = (
     *("And", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Equal", "Greater", "GreaterOrEqual", "Less"),
     *("LessOrEqual", "Max", "Min", "Or", "PRelu", "Pow", "Xor"),
 )
+# Axes are an attribute, or the second input, which is read at run time.
+_REDUCTION = Operator((1, 2), frozenset(), types="any", optional=frozenset({"axes", "noop_with_empty_axes"}))
+_REDUCTIONS = ("ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum")
 
 GENERAL: dict[str, Operator] = {
     **{op: _general(1, layout="any") for op in _SCALAR},
     **{op: _general(2, layout="any") for op in _PAIRS},
+    **dict.fromkeys(_REDUCTIONS, _REDUCTION),
+    "ArgMax": _general(1, "axis", "select_last_index"),
+    "ArgMin": _general(1, "axis", "select_last_index"),
     "BitShift": _general(2, "direction", layout="any"),
     "Cast": _general(1, layout="any"),
+    "CumProd": _general(2, "exclusive", "reverse"),
+    "CumSum": _general(2, "exclusive", "reverse"),
     "Elu": _general(1, "alpha", layout="any"),
     "Gather": _general(2, "axis", quantized="copy", types="same"),
     "IsInf": _general(1, "negative", "positive", layout="any"),

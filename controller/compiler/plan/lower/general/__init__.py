@@ -1,6 +1,11 @@
 """Operators that are compiled from the templates of `modules/kernels/general`, by family."""
 
 from controller.compiler.plan.lower.common import Lowering
-from controller.compiler.plan.lower.general import elementwise, movement, scalar
+from controller.compiler.plan.lower.general import elementwise, movement, reduction, scalar
 
-LOWERINGS: dict[str, Lowering] = {**elementwise.LOWERINGS, **movement.LOWERINGS, **scalar.LOWERINGS}
+LOWERINGS: dict[str, Lowering] = {
+    **elementwise.LOWERINGS,
+    **movement.LOWERINGS,
+    **reduction.LOWERINGS,
+    **scalar.LOWERINGS,
+}
