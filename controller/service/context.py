@@ -1,14 +1,15 @@
 """What every use case shares: storage, clock, keys, the way out to the broker, and one lock."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from sqlalchemy import Connection
 
-from controller.store import BlobStore, Store, tables
-from controller.store.records import add
+from controller.store import BlobStore, Store
+from controller.store.records import add_event
 from protocol.documents import Root
 from protocol.errors import InputError
 from protocol.keys import Signer
@@ -71,6 +72,28 @@ class Context:
         """Make the condition that goes with the lock."""
         self.changed = threading.Condition(self.lock)
         self.closing = False
+        self._outbox: list[tuple[str, bytes]] = []
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """All or nothing, one at a time; what is published within goes out once the rest is stored.
+
+        The other way round, a device could hold an assignment that a full disk or a power cut made this
+        side forget, and the next one would be signed under the same generation.
+        """
+        with self.lock:
+            begin = len(self._outbox)
+            try:
+                with self.store.transaction() as tx:
+                    yield tx
+                for topic, payload in self._outbox[begin:]:
+                    self.publisher.publish(topic, payload)
+            finally:
+                del self._outbox[begin:]
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish a retained message when the transaction is stored; empty bytes clear it."""
+        self._outbox.append((topic, payload))
 
     def close(self) -> None:
         """Let everyone who waits for a change go."""
@@ -85,4 +108,4 @@ class Context:
 
     def event(self, tx: Connection, device: str | None, kind: str, text: str) -> None:
         """Remember that something happened."""
-        add(tx, tables.events, at=self.clock(), device=device, kind=kind, text=text)
+        add_event(tx, at=self.clock(), device=device, kind=kind, text=text)

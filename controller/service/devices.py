@@ -61,7 +61,7 @@ class Devices:
         """
         context = self._context
         token = secrets.token_urlsafe(32)
-        with context.lock, context.store.transaction() as tx:
+        with context.transaction() as tx:
             if one(tx, t.devices, name=request.name) is not None:
                 raise ConflictError(
                     f"device {request.name} is enrolled already",
@@ -96,7 +96,7 @@ class Devices:
             f"the invitation of {name} is not valid, or was used by another device",
             remedy=f"fleet unenroll {name} and fleet enroll {name} give a new one",
         )
-        with context.lock, context.store.transaction() as tx:
+        with context.transaction() as tx:
             row = one(tx, t.devices, name=name)
             if row is None or not hmac.compare_digest(row["token_sha256"] or "", digest):
                 raise refused
@@ -115,19 +115,19 @@ class Devices:
     def delete(self, name: str) -> None:
         """Forget a device; its topics are cleared and its reports refused."""
         context = self._context
-        with context.lock, context.store.transaction() as tx:
+        with context.transaction() as tx:
             find(tx, name)
             remove(tx, t.members, device=name)
             remove(tx, t.targets, device=name)
             remove(tx, t.devices, name=name)
             context.event(tx, name, "unenrolled", "forgotten; it keeps what it runs")
-        for leaf in ("desired", "reported", "presence"):
-            context.publisher.publish(topics.device(name, leaf), b"")
+            for leaf in ("desired", "reported", "presence"):
+                context.publish(topics.device(name, leaf), b"")
 
     def set_labels(self, name: str, labels: dict[str, str]) -> api.Device:
         """Replace all labels; the device may so enter groups."""
         context = self._context
-        with context.lock, context.store.transaction() as tx:
+        with context.transaction() as tx:
             find(tx, name)
             change(tx, t.devices, {"name": name}, labels=labels)
             self._catch_up(tx, name)
@@ -135,12 +135,12 @@ class Devices:
 
     def get(self, name: str) -> api.Device:
         """One device."""
-        with self._context.lock, self._context.store.transaction() as tx:
+        with self._context.transaction() as tx:
             return self.describe(tx, find(tx, name))
 
     def page(self, group: str | None, cursor: str, limit: int) -> api.DevicePage:
         """Devices after the name `cursor`."""
-        with self._context.lock, self._context.store.transaction() as tx:
+        with self._context.transaction() as tx:
             inside = None if group is None else set(devices_in(tx, group))
             rows = [
                 row

@@ -64,13 +64,13 @@ class Director:
         )
         signed = cose.sign(ASSIGNMENT, assignment.encode(), [context.director])
         change(tx, t.devices, {"name": device}, generation=generation, assignment=signed, issued=issued)
-        context.publisher.publish(topics.device(device, "desired"), signed)
+        context.publish(topics.device(device, "desired"), signed)
 
     def publish_again(self, tx: Connection, device: str) -> None:
         """Publish the newest assignment once more."""
         row = one(tx, t.devices, name=device)
         if row is not None and row["assignment"] is not None:
-            self._context.publisher.publish(topics.device(device, "desired"), row["assignment"])
+            self._context.publish(topics.device(device, "desired"), row["assignment"])
 
     def renew(self, tx: Connection) -> None:
         """Sign anew what has lived half its life."""

@@ -50,12 +50,12 @@ class Groups:
 
     def list(self) -> list[api.Group]:
         """All groups."""
-        with self._context.lock, self._context.store.transaction() as tx:
+        with self._context.transaction() as tx:
             return [self._describe(tx, row["name"]) for row in many(tx, t.groups)]
 
     def get(self, name: str) -> api.Group:
         """One group."""
-        with self._context.lock, self._context.store.transaction() as tx:
+        with self._context.transaction() as tx:
             return self._describe(tx, name)
 
     def change(self, name: str, request: api.GroupChange) -> api.Group:
@@ -65,7 +65,7 @@ class Groups:
             NotFoundError: a device is not enrolled; then nothing changes.
             QueryError: the query cannot be read.
         """
-        with self._context.lock, self._context.store.transaction() as tx:
+        with self._context.transaction() as tx:
             for device in (*request.add, *request.remove):
                 if one(tx, t.devices, name=device) is None:
                     raise NotFoundError(
@@ -90,7 +90,7 @@ class Groups:
 
     def delete(self, name: str) -> None:
         """Forget a group; its devices keep what they run."""
-        with self._context.lock, self._context.store.transaction() as tx:
+        with self._context.transaction() as tx:
             devices_in(tx, name)
             remove(tx, t.groups, name=name)
 

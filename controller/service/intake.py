@@ -23,6 +23,9 @@ QUIET = 60
 FIRST_REMINDER, LAST_REMINDER = 5, 300
 """Least and most seconds after which an assignment that was not taken is published again."""
 
+LAST_GENERATION = 1 << 53
+"""Highest generation believed, so that no device can use up the numbers above it."""
+
 
 class Intake:
     """Takes messages of devices, one at a time."""
@@ -41,7 +44,7 @@ class Intake:
         context = self._context
         with context.lock:
             try:
-                with context.store.transaction() as tx:
+                with context.transaction() as tx:
                     row = one(tx, t.devices, name=device)
                     if row is None or row["public_key"] is None or not payload:
                         return
@@ -61,7 +64,7 @@ class Intake:
         context, now = self._context, self._context.clock()
         if now - self._told.get((device, leaf), 0) >= QUIET:
             self._told[device, leaf] = now
-            with context.store.transaction() as tx:
+            with context.transaction() as tx:
                 context.event(tx, device, "refused", f"dropped a {leaf} message: {error.what}")
 
     def broker_connected(self, *, kept: bool) -> None:
@@ -71,7 +74,7 @@ class Intake:
             kept: Whether it still retains what we last gave it.
         """
         context = self._context
-        with context.lock, context.store.transaction() as tx:
+        with context.transaction() as tx:
             if not kept:
                 context.event(tx, None, "broker", "the broker has lost what it kept; it is given all of it")
                 self._library.restore(tx)
@@ -86,7 +89,7 @@ class Intake:
 
     def root_changed(self) -> None:
         """Publish the roots, and assignments that ask for the newest."""
-        with self._context.store.transaction() as tx:
+        with self._context.transaction() as tx:
             self._library.publish_roots()
             for row in many(tx, t.devices):
                 if row["assignment"] is not None:
@@ -104,6 +107,8 @@ class Intake:
             if body != row["report"]:
                 raise RefusedError("report is older than the newest one")
             return
+        if report.generation > LAST_GENERATION:
+            raise RefusedError(f"report has generation {report.generation}; nobody comes that far")
         before = report_of(row)
         change(
             tx, t.devices, {"name": row["name"]}, report=body, boot=report.boot, sequence=report.sequence,
@@ -111,7 +116,7 @@ class Intake:
         )  # fmt: skip
         self._tell(tx, row["name"], before, report)
         for digest in report.missing:
-            self._library.publish_again(tx, digest.hex())
+            self._library.repeat(tx, digest.hex())
         if report.generation > row["generation"]:
             # Somebody else signed with our key, or our database is older than the fleet: go past it.
             self._context.event(
@@ -172,7 +177,7 @@ class Intake:
         """Now and then: remind devices that lag, renew assignments, advance rollouts."""
         context = self._context
         with context.lock:
-            with context.store.transaction() as tx:
+            with context.transaction() as tx:
                 self._director.renew(tx)
                 self._remind(tx)
             self._rollouts.step_all()
@@ -185,7 +190,8 @@ class Intake:
             report = report_of(row)
             if row["assignment"] is None or (report and report.generation >= row["generation"]):
                 continue
-            first = (row["generation"], row["issued"] + FIRST_REMINDER, FIRST_REMINDER)
+            # Signed when the clock was ahead, it would wait until the clock is there again.
+            first = (row["generation"], min(row["issued"], now) + FIRST_REMINDER, FIRST_REMINDER)
             generation, due, pause = self._reminders.get(row["name"], first)
             if generation != row["generation"]:
                 generation, due, pause = first

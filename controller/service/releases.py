@@ -51,7 +51,7 @@ class Releases:
         Raises:
             RefusedError: the version is taken by other bytes.
         """
-        with self._context.lock, self._context.store.transaction() as tx:
+        with self._context.transaction() as tx:
             floor = highest_withdrawn(tx, request.model) + 1
             row = one(tx, t.reservations, model=request.model, version=request.version)
             released = one(tx, t.releases, model=request.model, version=request.version)
@@ -90,7 +90,7 @@ class Releases:
         manifest = Manifest.decode(document.payload)
         digest = chunks.sha256(document.payload).hex()
         signers = self._signers(document)
-        with context.lock, context.store.transaction() as tx:
+        with context.transaction() as tx:
             existing = one(tx, t.releases, manifest=digest)
             if existing is not None:
                 return self.describe(tx, existing)
@@ -179,7 +179,7 @@ class Releases:
 
     def page(self, model: str | None, cursor: int | None, limit: int) -> api.ReleasePage:
         """Releases, newest first; `cursor` is how many to leave out."""
-        with self._context.lock, self._context.store.transaction() as tx:
+        with self._context.transaction() as tx:
             rows = sorted(
                 (row for row in many(tx, t.releases) if model is None or row["model"] == model),
                 key=lambda row: (-row["created"], row["model"], -row["sequence"]),
@@ -191,13 +191,13 @@ class Releases:
 
     def get(self, model: str, version: str) -> api.Release:
         """One release."""
-        with self._context.lock, self._context.store.transaction() as tx:
+        with self._context.transaction() as tx:
             return self.describe(tx, find(tx, model, version))
 
     def withdraw(self, model: str, version: str) -> api.Release:
         """Never push it again; the next release's floor keeps it off devices for good."""
         context = self._context
-        with context.lock, context.store.transaction() as tx:
+        with context.transaction() as tx:
             find(tx, model, version)
             change(tx, t.releases, {"model": model, "version": version}, withdrawn=True)
             context.event(tx, None, "withdrawn", f"{model} {version} was withdrawn")

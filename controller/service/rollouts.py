@@ -1,5 +1,6 @@
 """Pushes, rollbacks, removals, and what becomes of them."""
 
+import logging
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -21,6 +22,8 @@ from controller.store import tables as t
 from controller.store.records import Target, add, change, many, one, pushes_of, targets_of
 from protocol import api
 from protocol.errors import InputError, RefusedError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Rollouts:
             RefusedError: the release was withdrawn, or its interface differs from the running one's.
             InputError: the group is empty, or the release fits none of its devices.
         """
-        with self._context.lock, self._context.store.transaction() as tx:
+        with self._context.transaction() as tx:
             self._planner.members(tx, request.group)
             release = find(tx, request.model, request.version)
             if release["withdrawn"]:
@@ -97,7 +100,7 @@ class Rollouts:
             NotFoundError: unknown group, or there was no release before.
             RefusedError: that one was withdrawn.
         """
-        with self._context.lock, self._context.store.transaction() as tx:
+        with self._context.transaction() as tx:
             self._planner.members(tx, request.group)
             manifest = self._planner.previous(tx, request.group, request.model)
             release = one(tx, t.releases, manifest=manifest)
@@ -118,7 +121,7 @@ class Rollouts:
         Raises:
             NotFoundError: unknown group, or it does not want the model.
         """
-        with self._context.lock, self._context.store.transaction() as tx:
+        with self._context.transaction() as tx:
             devices = self._planner.members(tx, request.group)
             history = pushes_of(tx, request.group, request.model)
             if not history or history[0]["manifest"] is None:
@@ -218,10 +221,28 @@ class Rollouts:
 
     def step_all(self) -> None:
         """Advance every running rollout, as time may have done."""
-        with self._context.lock, self._context.store.transaction() as tx:
-            for row in many(tx, t.rollouts, state="running"):
-                self.step(tx, row, news=not self._touched.isdisjoint(_devices(row)))
-            self._touched.clear()
+        with self._context.lock:
+            self._advance(idle=True)
+
+    def _advance(self, *, idle: bool) -> None:
+        """Step running rollouts, each by itself: one that cannot go on must not hold the others up.
+
+        Args:
+            idle: Whether also those are stepped of whose devices none has said something.
+        """
+        touched, self._touched = self._touched, set()
+        with self._context.transaction() as tx:
+            running = many(tx, t.rollouts, state="running")
+        for number, news in [(row["id"], not touched.isdisjoint(_devices(row))) for row in running]:
+            if not news and not idle:
+                continue
+            try:
+                with self._context.transaction() as tx:
+                    row = self._find(tx, number)
+                    if row["state"] == "running":
+                        self.step(tx, row, news=news)
+            except Exception:
+                log.exception("rollout %d was not advanced", number)
 
     def step(self, tx: Connection, row: RowMapping, *, news: bool = True) -> None:
         """Advance one rollout, carry out what that decides, and wake who waits for it.
@@ -235,6 +256,12 @@ class Rollouts:
         now = self._context.clock()
         plan = dict(row["plan"])
         result = engine.step(progress_of(row), views(tx, row), now)
+        release = one(tx, t.releases, manifest=plan["manifest"]) if plan["manifest"] else None
+        if result.open and release is not None and release["withdrawn"]:
+            gone = f"{row['model']} {plan['version']} was withdrawn"
+            self._save(tx, row, plan, state="stopped", ended=now,
+                       outcome=f"{gone}; devices already assigned go on")  # fmt: skip
+            return
         while result.open:
             for name in result.open:
                 self._open(tx, row, name)
@@ -285,7 +312,8 @@ class Rollouts:
             self._context.event(
                 tx, None, "rollout", f"rollout {row['id']} {values['state']}: {values['outcome']}"
             )
-            if values["state"] == "done" and plan["manifest"] is not None:
+            group = one(tx, t.groups, name=row["group_name"])
+            if values["state"] == "done" and plan["manifest"] is not None and group is not None:
                 for name in devices_in(tx, row["group_name"]):
                     if name not in plan["targets"]:
                         self._membership.catch_up(tx, name)
@@ -301,11 +329,7 @@ class Rollouts:
         with self._context.lock:
             if not self._touched:
                 return
-            with self._context.store.transaction() as tx:
-                for row in many(tx, t.rollouts, state="running"):
-                    if not self._touched.isdisjoint(_devices(row)):
-                        self.step(tx, row)
-            self._touched.clear()
+            self._advance(idle=False)
 
     def act(self, number: int, action: str) -> api.Rollout:
         """Pause, resume, stop, or turn a rollout back.
@@ -314,7 +338,7 @@ class Rollouts:
             NotFoundError: there is no such rollout.
             ConflictError: it is not in a state for that.
         """
-        with self._context.lock, self._context.store.transaction() as tx:
+        with self._context.transaction() as tx:
             row = self._find(tx, number)
             moves = {"pause": ("running", "paused"), "resume": ("paused", "running")}
             if action == "back":
@@ -345,16 +369,16 @@ class Rollouts:
                 self._context.changed.wait_for(
                     lambda: self._context.closing or self._revision(number) > after, timeout=wait
                 )
-            with self._context.store.transaction() as tx:
+            with self._context.transaction() as tx:
                 return describe(tx, self._find(tx, number), self._context.clock())
 
     def _revision(self, number: int) -> int:
-        with self._context.store.transaction() as tx:
+        with self._context.transaction() as tx:
             return int(self._find(tx, number)["revision"])
 
     def page(self, cursor: int | None, limit: int) -> api.RolloutPage:
         """Rollouts, newest first; `cursor` is the number to go on below."""
-        with self._context.lock, self._context.store.transaction() as tx:
+        with self._context.transaction() as tx:
             rows = [row for row in many(tx, t.rollouts) if cursor is None or row["id"] < cursor][::-1]
             items = [describe(tx, row, self._context.clock()) for row in rows[:limit]]
         return api.RolloutPage(items=items, next=str(items[-1].id) if len(rows) > limit else None)

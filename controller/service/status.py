@@ -27,7 +27,7 @@ class Status:
     def status(self) -> api.Status:
         """The whole fleet on one page."""
         context, now = self._context, self._context.clock()
-        with context.lock, context.store.transaction() as tx:
+        with context.transaction() as tx:
             rows = many(tx, t.devices)
             reports = {row["name"]: report_of(row) for row in rows}
             failed = {
@@ -126,7 +126,7 @@ class Status:
     def why(self, name: str) -> api.Why:
         """What a device runs, should run, how it came to that, and what would change it."""
         context = self._context
-        with context.lock, context.store.transaction() as tx:
+        with context.transaction() as tx:
             row = find(tx, name)
             report = report_of(row)
             summary, remedies = [], []
@@ -157,7 +157,7 @@ class Status:
 
     def events(self, device: str | None, after: int | None, limit: int) -> list[api.Event]:
         """What happened, oldest first."""
-        with self._context.lock, self._context.store.transaction() as tx:
+        with self._context.transaction() as tx:
             return [_event(row) for row in events(tx, device, after, limit)]
 
 

@@ -2,10 +2,11 @@
 
 import hashlib
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
-from protocol.errors import FleetError, RefusedError
+from controller.store.errors import StorageError
+from protocol.errors import RefusedError
 
 
 class BlobStore:
@@ -29,7 +30,7 @@ class BlobStore:
 
         Raises:
             RefusedError: the digest is not that of the data.
-            FleetError: the disk refuses.
+            StorageError: the disk refuses.
         """
         actual = hashlib.sha256(data).hexdigest()
         if actual != digest:
@@ -37,15 +38,17 @@ class BlobStore:
         path = self._path(digest)
         if path.is_file():
             return
+        beside = path.with_name(f"{digest}.{secrets.token_hex(8)}.new")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            with beside.open("wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(file.name).rename(path)
+            beside.rename(path)
         except OSError as error:
-            raise FleetError(
+            beside.unlink(missing_ok=True)
+            raise StorageError(
                 f"cannot store a blob of {len(data)} bytes: {error.strerror}",
                 where=str(path),
                 remedy="free some space where the controller's data is",
@@ -55,14 +58,14 @@ class BlobStore:
         """The bytes of a blob, verified.
 
         Raises:
-            FleetError: it is not here, or the file was damaged.
+            StorageError: it is not here, or the file was damaged.
         """
         try:
             data = self._path(digest).read_bytes()
         except FileNotFoundError:
-            raise FleetError(f"blob sha256:{digest[:8]}… is not on this controller") from None
+            raise StorageError(f"blob sha256:{digest[:8]}… is not on this controller") from None
         if hashlib.sha256(data).hexdigest() != digest:
-            raise FleetError(
+            raise StorageError(
                 f"blob sha256:{digest[:8]}… was damaged on the controller's disk",
                 where=str(self._path(digest)),
                 remedy="delete the file and push the release again",

@@ -8,6 +8,9 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
+
+from controller.store.errors import StorageError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -39,9 +42,20 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """All or nothing."""
-        with self._engine.begin() as connection:
-            yield connection
+        """All or nothing.
+
+        Raises:
+            StorageError: the disk is full, or another program holds the database.
+        """
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except OperationalError as error:
+            raise StorageError(
+                f"the controller's database refuses: {error.orig}",
+                where=self._engine.url.database,
+                remedy="free some space on its disk, or end the other program that uses it; then try again",
+            ) from error
 
     def close(self) -> None:
         """Close all connections."""

@@ -8,6 +8,9 @@ from sqlalchemy import Connection, RowMapping, Table, and_, delete, func, insert
 
 from controller.store import tables as t
 
+EVENTS_KEPT = 1000
+"""Events remembered of each device, and of the fleet; devices must not fill the disk."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -35,6 +38,14 @@ def add(tx: Connection, table: Table, **values: object) -> int:
     """Insert a row; returns its number where the table counts them."""
     key = tx.execute(insert(table).values(**values)).inserted_primary_key
     return key[0] if key is not None and isinstance(key[0], int) else 0
+
+
+def add_event(tx: Connection, *, at: int, device: str | None, kind: str, text: str) -> None:
+    """Remember that something happened; the oldest event of the same device makes room."""
+    add(tx, t.events, at=at, device=device, kind=kind, text=text)
+    same = t.events.c.device == device
+    oldest = select(t.events.c.id).where(same).order_by(t.events.c.id.desc()).offset(EVENTS_KEPT).limit(1)
+    tx.execute(delete(t.events).where(same, t.events.c.id <= oldest.scalar_subquery()))
 
 
 def change(tx: Connection, table: Table, where: dict[str, object], **values: object) -> int:
