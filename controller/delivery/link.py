@@ -17,6 +17,8 @@ from protocol.errors import InputError, UnreachableError
 log = logging.getLogger(__name__)
 
 LISTENED = ("reported", "presence", "telemetry", "nonce")
+MAX_WAITING = 64 << 20
+"""Bytes of messages that may wait to be handled; a device that floods must not fill the memory."""
 MARKER_WAIT = 2.0
 """Seconds after connecting in which a broker that kept its storage gives the marker."""
 
@@ -55,6 +57,9 @@ class Link:
         self._marker = marker
         self._connected = connected
         self._inbox: queue.SimpleQueue[tuple[str, str, bytes] | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._lost = False
+        self._count = threading.Lock()
         self._marker_due: float | None = None
         self._worker = threading.Thread(target=self._work, name="broker-inbox", daemon=True)
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, "fleet-controller")
@@ -106,15 +111,23 @@ class Link:
         self._client.publish(topic, payload, qos=1)
 
     def _on_connect(self, client: mqtt.Client, *_: object) -> None:
+        self._subscribe(client)
+        self._inbox.put(("", "connected", b""))
+
+    def _subscribe(self, client: mqtt.Client) -> None:
         # QoS 0: brokers bound the QoS 1 messages they queue for a client and drop the rest silently, while
         # reports are retained and so are read again after any loss. The marker is asked for by its exact
         # topic: not every broker replays retained messages to wildcards.
         client.subscribe([*((topics.every_device(leaf), 0) for leaf in LISTENED), (self._marker(), 0)])
-        self._inbox.put(("", "connected", b""))
 
     def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
         parsed = topics.parse_device(message.topic)
         if parsed is not None:
+            with self._count:
+                if self._waiting + len(message.payload) > MAX_WAITING:
+                    self._lost = True
+                    return
+                self._waiting += len(message.payload)
             self._inbox.put((*parsed, bytes(message.payload)))
         elif message.payload and message.retain:
             self._inbox.put(("", "marker", b""))
@@ -136,14 +149,24 @@ class Link:
 
     def _take(self, device: str, leaf: str, payload: bytes) -> None:
         if device:
+            with self._count:
+                self._waiting -= len(payload)
             self._handle(device, leaf, payload)
             if self._inbox.empty():
                 self._idle()
+                self._read_again()
         elif leaf == "connected":
             self._marker_due = time.monotonic() + MARKER_WAIT
         elif self._marker_due is not None:
             self._marker_due = None
             self._connected(leaf == "marker")
+
+    def _read_again(self) -> None:
+        """After a flood: subscribing once more brings back what is retained of the messages not taken."""
+        if self._lost:
+            self._lost = False
+            log.warning("devices said more than could be heard; what they last reported is read again")
+            self._subscribe(self._client)
 
 
 def _no_delay(_client: mqtt.Client, _data: object, sock: object) -> None:

@@ -159,7 +159,7 @@ class Listener:
 
     def _see(self, message: mqtt.MQTTMessage) -> None:
         # A new map each time: the test walks through the old one meanwhile.
-        self.seen = {**self.seen, message.topic: message.payload}
+        self.seen = {**self.seen, message.topic: bytes(message.payload)}
 
     def connect(self) -> Self:
         self._client.connect("127.0.0.1", self._port)
