@@ -1,6 +1,7 @@
 """The server process: broker, use cases and HTTP API as one foreground process tree."""
 
 import contextlib
+import fcntl
 import json
 import logging
 import os
@@ -61,7 +62,7 @@ def run_server(  # noqa: PLR0913 - the options of `fleet up`
         on_ready: Told when both answer.
 
     Raises:
-        InputError: no keys in `data`, or a port is taken.
+        InputError: no keys in `data`, another controller uses it, or a port is taken.
         UnreachableError: the given broker does not answer.
     """
     director, roots = _keys(data)
@@ -73,6 +74,7 @@ def run_server(  # noqa: PLR0913 - the options of `fleet up`
     with contextlib.ExitStack() as stack:
         stack.callback(store.close)
         stack.callback(listener.close)
+        stack.enter_context(_alone(data))
         store.migrate()
         if broker is None:
             embedded = Broker(data / "broker", mqtt_port)
@@ -157,6 +159,21 @@ def _write(path: Path, data: bytes, mode: int = 0o644) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.rename(path)
+
+
+@contextlib.contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """Hold the data folder: two controllers would sign different assignments under one generation."""
+    with (data / "lock").open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                "another controller runs on this data",
+                where=str(data),
+                remedy="stop it, or use another folder: fleet up --data DIR",
+            ) from error
+        yield
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -64,10 +64,13 @@ def make_app(service: Service, token: str) -> FastAPI:  # noqa: C901, PLR0915 - 
 
     @app.get(f"{v1}/roots/{{number}}", dependencies=guarded)
     def root(number: str) -> api.RootUpload:
-        chosen = max(context.roots) if number == "latest" else int(number) if number.isdecimal() else 0
-        if chosen not in context.roots:
-            raise NotFoundError(f"there is no root {number}", where=f"the newest is {max(context.roots)}")
-        return api.RootUpload(root=context.roots[chosen].hex())
+        newest = max(context.roots)
+        known = {str(version): signed for version, signed in context.roots.items()} | {
+            "latest": context.roots[newest]
+        }
+        if number not in known:
+            raise NotFoundError(f"there is no root {number[:20]}", where=f"the newest is {newest}")
+        return api.RootUpload(root=known[number].hex())
 
     @app.post(f"{v1}/roots", dependencies=guarded)
     def add_root(upload: api.RootUpload) -> api.Info:

@@ -134,7 +134,13 @@ class Broker:
             if self._ending.wait(_RESTART):
                 return
             log.warning("the embedded broker ended with code %s; starting it again", code)
-            self._spawn()
+            try:
+                self._spawn()
+            except (OSError, FleetError):
+                log.exception("the embedded broker cannot be started")
+            if self._ending.is_set():
+                # `stop` saw the one before; it waits for this thread.
+                self._process.kill()
 
     def stop(self) -> None:
         """End it; retained messages stay on disk."""

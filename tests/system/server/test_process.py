@@ -74,6 +74,16 @@ def test_a_taken_port_is_named_with_the_option_for_another(tmp_path: Path, optio
     assert flag in words
 
 
+def test_two_controllers_do_not_share_their_data(tmp_path: Path) -> None:
+    first = Server(tmp_path).start()
+    second = Server(tmp_path, keys=first.keys)
+    code, words = refusal(second)
+    assert code == 3
+    assert "another controller runs on this data" in words
+    assert first.ask("GET", "info")["broker_connected"]
+    assert first.stop() == 0
+
+
 def test_a_broker_that_is_not_there(tmp_path: Path) -> None:
     port = free_port()
     code, words = refusal(Server(tmp_path, f"mqtt://127.0.0.1:{port}"))
