@@ -7,33 +7,14 @@ import typer
 
 from controller.cli.build_screen import BuildScreen
 from controller.cli.making import Made, make
-from controller.cli.options import Json, Model, Project
+from controller.cli.options import Json, Model, Project, Shapes
+from controller.cli.parse import shapes
 from controller.cli.terminal import emit, say
 from controller.compiler import ModelProject
 from protocol.chunks import sha256
 from protocol.errors import InputError
 
-Shapes = Annotated[
-    list[str] | None,
-    typer.Option("--shape", metavar="NAME=N,…", help="Close an open shape; may be repeated."),
-]
 Targets = Annotated[list[str] | None, typer.Option("--target", help="Only this target; may be repeated.")]
-
-
-def shapes(words: list[str] | None) -> dict[str, tuple[int, ...]] | None:
-    """`image=1,3,224,224` for each input.
-
-    Raises:
-        InputError: a word is something else.
-    """
-    found = {}
-    for word in words or []:
-        name, equals, sizes = word.rpartition("=")
-        parts = sizes.split(",")
-        if not equals or not name or not all(part.isdecimal() and int(part) > 0 for part in parts):
-            raise InputError(f"{word!r} is not a shape", where="--shape", remedy="--shape image=1,3,224,224")
-        found[name] = tuple(map(int, parts))
-    return found or None
 
 
 def build(

@@ -36,3 +36,7 @@ Data = Annotated[
     Path | None,
     typer.Option("--data", envvar="FLEET_DATA", help="The controller's data folder.", show_default=False),
 ]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option("--shape", metavar="NAME=N,…", help="Close an open shape; may be repeated."),
+]

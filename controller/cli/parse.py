@@ -1,4 +1,4 @@
-"""Times, observations and labels as people type them."""
+"""Times, observations, labels, shapes and state as people type them."""
 
 import re
 
@@ -55,3 +55,36 @@ def labels(words: list[str]) -> dict[str, str | None]:
             )
         changes[key] = value or None
     return changes
+
+
+def shapes(words: list[str] | None) -> dict[str, tuple[int, ...]] | None:
+    """`image=1,3,224,224` for each input.
+
+    Raises:
+        InputError: a word is something else.
+    """
+    found = {}
+    for word in words or []:
+        name, equals, sizes = word.rpartition("=")
+        parts = sizes.split(",")
+        if not equals or not name or not all(part.isdecimal() and int(part) > 0 for part in parts):
+            raise InputError(f"{word!r} is not a shape", where="--shape", remedy="--shape image=1,3,224,224")
+        found[name] = tuple(map(int, parts))
+    return found or None
+
+
+def state(words: list[str] | None) -> dict[str, str]:
+    """`h=hn` for each input that becomes state.
+
+    Raises:
+        InputError: a word is something else, or an input is named twice.
+    """
+    found: dict[str, str] = {}
+    for word in words or []:
+        name, _, successor = word.partition("=")
+        if not name or not successor or name in found:
+            raise InputError(
+                f"{word!r} does not pair an input with an output", where="--state", remedy="--state h=hn"
+            )
+        found[name] = successor
+    return found

@@ -11,8 +11,17 @@ def write_text(file: Path, content: str) -> None:
     Raises:
         InputError: It cannot be written.
     """
+    write_bytes(file, content.encode())
+
+
+def write_bytes(file: Path, content: bytes) -> None:
+    """Write a file.
+
+    Raises:
+        InputError: It cannot be written.
+    """
     try:
-        file.write_text(content, encoding="utf-8")
+        file.write_bytes(content)
     except OSError as error:
         raise InputError(
             f"cannot write {file}: {error.strerror}", remedy="give a file in a folder that exists"

@@ -16,7 +16,20 @@ from protocol.errors import FleetError, InputError
 
 
 class CompileError(InputError):
-    """A model that cannot be compiled as it is."""
+    """A model that cannot be compiled as it is.
+
+    Args:
+        what: As for every error.
+        where: As for every error.
+        remedy: As for every error.
+        layer: The ONNX node that it is about, as "name (operator)".
+    """
+
+    def __init__(
+        self, what: str, *, where: str | None = None, remedy: str | None = None, layer: str | None = None
+    ) -> None:
+        super().__init__(what, where=where, remedy=remedy)
+        self.layer = layer
 
 
 class ProjectError(CompileError):
@@ -43,7 +56,8 @@ class UnsupportedError(CompileError):
     """
 
     def __init__(self, node: str, op: str, why: str, *, where: str | None = None, remedy: str) -> None:
-        super().__init__(f"cannot compile node {node} ({op}): {why}", where=where, remedy=remedy)
+        layer = f"{node} ({op})"
+        super().__init__(f"cannot compile node {layer}: {why}", where=where, remedy=remedy, layer=layer)
         self.node = node
         self.op = op
         self.why = why

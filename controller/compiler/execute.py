@@ -21,6 +21,7 @@ class LayerTrap(CheckError):  # noqa: N818 - named after what happened
 
     Attributes:
         layer: Index of the layer, -1 before the first.
+        place: The layer in words, with its ONNX node, operator and shapes.
     """
 
     def __init__(self, meta: ModuleMeta, layer: int, reason: str) -> None:
@@ -31,6 +32,7 @@ class LayerTrap(CheckError):  # noqa: N818 - named after what happened
             remedy="this is a bug of the compiler: please report it with the ONNX file",
         )
         self.layer = layer
+        self.place = place
 
 
 @cache
@@ -124,6 +126,22 @@ class Instance:
         for index, layer in enumerate(self.meta.layers):
             self._call("run_layer", index)
             yield index, self.read(layer.offset, layer.size)
+
+    def first_nonfinite(self, inputs: Mapping[str, Array]) -> int | None:
+        """The first layer that makes a NaN; if none does, the first that makes an infinity; else None.
+
+        Raises:
+            LayerTrap: The module trapped.
+        """
+        infinite = None
+        for index, raw in self.run_layers(inputs):
+            dtype = np.dtype(self.meta.layers[index].dtype)
+            values = np.frombuffer(raw, dtype)
+            if dtype.kind == "f" and not np.isfinite(values).all():
+                if np.isnan(values).any():
+                    return index
+                infinite = index if infinite is None else infinite
+        return infinite
 
     def driven(self, inputs: Mapping[str, Array]) -> "Driver":
         """This instance as `protocol.profiling.measure` wants it; it goes on serving as before.

@@ -9,6 +9,7 @@ from controller.compiler.frontend import Model
 from controller.compiler.ir import Array, Graph
 from controller.compiler.ir.document import encode
 from controller.compiler.progress import Progress, Silent
+from controller.compiler.quantize.ranges import METHODS
 from controller.compiler.samples import Samples, check_samples, load_samples
 from controller.compiler.stages import (
     Int8,
@@ -61,6 +62,8 @@ def compile_model(  # noqa: PLR0913 - what can be said about one compilation
         ToolchainError: Clang or the linker failed.
     """
     progress = progress or Silent()
+    if method not in METHODS:
+        raise CalibrationError(f"unknown method {method}", remedy=f"methods: {', '.join(METHODS)}")
     machine = find_target(target)
     sound, graph = read_stage(source, Request(name, shapes or {}, state or {}), progress)
     samples = None

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from controller.cli import build_screen, making
-from controller.cli.build import shapes
+from controller.cli.parse import shapes
 from controller.cli.build_screen import BuildScreen
 from controller.compiler import ProjectError
 from protocol.errors import InputError

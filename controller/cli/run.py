@@ -1,0 +1,121 @@
+"""`fleet run`."""
+
+import io
+import statistics
+import time
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from controller.cli import text
+from controller.cli.arrays import Array, Inputs, read_inputs
+from controller.cli.failing import told_as_json
+from controller.cli.modules import read_module
+from controller.cli.options import Json
+from controller.cli.terminal import emit_line, note, say
+from controller.cli.writing import write_bytes
+from controller.compiler import Instance
+from protocol.module import check
+
+
+def run_module(
+    file: Annotated[Path, typer.Argument(metavar="FILE.wasm", help="The module.", show_default=False)],
+    given: Inputs = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="Y.npz", help="Write the outputs of the first run.")
+    ] = None,
+    repeat: Annotated[int, typer.Option("--repeat", min=1, metavar="N", help="Run so many times.")] = 1,
+    json: Json = False,
+) -> None:
+    """Run a module file on arrays, and time it.
+
+    fleet run mobilenet.wasm --input image=x.npy --output y.npz
+    """
+    with told_as_json(json):
+        wasm = read_module(file)
+        meta = check(wasm)
+        inputs = read_inputs(given or (), meta)
+        if not given and meta.inputs:
+            note("no --input: the inputs are pseudo-random")
+        began = time.perf_counter()
+        instance = Instance(wasm)
+        load = time.perf_counter() - began
+        seconds, first = _timed(instance, inputs, repeat)
+        outputs = instance.dequantize(first)
+        if output is not None:
+            write_bytes(output, _archive(outputs))
+        blame = _first_nonfinite(wasm, inputs) if _nonfinite(outputs) else None
+    median = statistics.median(seconds) * 1000
+    if json:
+        emit_line(
+            {
+                "module_bytes": len(wasm),
+                "arena_bytes": meta.arena.size,
+                "compile_seconds": load,
+                "median_ms": median,
+                "runs": repeat,
+                "finite": not _nonfinite(outputs),
+                "layer": blame,
+            }
+        )
+        return
+    for name, array in outputs.items():
+        say(_summary(name, array))
+    for name in _nonfinite(outputs):
+        say(f"output {name} holds NaN or infinite values, first made in {blame or 'no layer'}")
+    runs = f"median of {text.count(repeat)} runs" if repeat > 1 else "one run"
+    say(f"ran {meta.name} for {meta.target}: {text.span(median / 1000)} ({runs}, copies included)")
+
+
+def _timed(
+    instance: Instance, inputs: Mapping[str, Array], repeat: int
+) -> tuple[list[float], dict[str, Array]]:
+    """Seconds of each run, writing inputs and reading outputs included; the outputs of the first."""
+    seconds, first = [], None
+    for _ in range(repeat):
+        began = time.perf_counter()
+        outputs = instance.run(inputs)
+        seconds.append(time.perf_counter() - began)
+        first = outputs if first is None else first
+    return seconds, first or {}
+
+
+def _nonfinite(outputs: Mapping[str, Array]) -> list[str]:
+    return [
+        name for name, array in outputs.items() if array.dtype.kind == "f" and not np.all(np.isfinite(array))
+    ]
+
+
+def _first_nonfinite(wasm: bytes, inputs: Mapping[str, Array]) -> str | None:
+    """The first layer that makes a NaN or an infinite value, in words; in an instance without history."""
+    instance = Instance(wasm)
+    for index, raw in instance.run_layers(inputs):
+        dtype = np.dtype(instance.meta.layers[index].dtype)
+        if dtype.kind == "f" and not np.all(np.isfinite(np.frombuffer(raw, dtype))):
+            return instance.meta.describe_layer(index)
+    return None
+
+
+def _summary(name: str, array: Array) -> str:
+    shape = f"{array.dtype}[{','.join(map(str, array.shape))}]"
+    if not array.size:
+        return f"{name}  {shape}  empty"
+    if array.size == 1:
+        return f"{name}  {shape}  {array.reshape(-1)[0]}"
+    if array.dtype.kind not in "fiu":
+        return f"{name}  {shape}  {np.count_nonzero(array):,} of {array.size:,} true"
+    return f"{name}  {shape}  {array.min():.6g} to {array.max():.6g}, largest at {int(array.argmax()):,}"
+
+
+def _archive(outputs: Mapping[str, Array]) -> bytes:
+    """An `.npz` file; `numpy.savez` takes names as parameters, and not all of them."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in outputs.items():
+            with archive.open(f"{name}.npy", "w") as member:
+                np.lib.format.write_array(member, np.ascontiguousarray(array).reshape(array.shape))
+    return buffer.getvalue()
