@@ -147,14 +147,15 @@ class Engine:
         """One inference; float32 where a tensor has a scale.
 
         Raises:
-            EngineError: an input is missing or of a wrong size, a trap, a non-finite output.
+            EngineError: an input is missing, of a wrong size, or not finite and so is an output; a trap; a
+                non-finite output of finite inputs.
         """
-        for tensor, region in zip(self._inputs, self._at_inputs, strict=True):
-            region[:] = self._encode(tensor, inputs.get(tensor.name))
+        encoded = [self._encode(tensor, inputs.get(tensor.name)) for tensor in self._inputs]
+        self._write(encoded)
         if reset and "reset" in self._exports:
             self._call("reset")
         if self._call("run") != 0:
-            raise EngineError("nonfinite", "an output is not a finite number", self.running_layer())
+            raise self._nonfinite(encoded)
         return {
             tensor.name: _decode(tensor, region)
             for tensor, region in zip(self._outputs, self._at_outputs, strict=True)
@@ -174,6 +175,40 @@ class Engine:
         floats = np.frombuffer(data, "<f4")
         return quantize(floats, tensor.scale, tensor.zero_point, tensor.dtype).view(np.uint8)
 
+    def _write(self, inputs: list[Array]) -> None:
+        for region, data in zip(self._at_inputs, inputs, strict=True):
+            region[:] = data
+
+    def _nonfinite(self, inputs: list[Array]) -> EngineError:
+        """What to say of a run whose output is not finite: the input or the layer in which that begins."""
+        for tensor, data in zip(self._inputs, inputs, strict=True):
+            if not _finite(tensor.dtype, data):
+                return EngineError(
+                    "input", f"input {tensor.name} has a NaN or an infinity, and so has an output"
+                )
+        # Layers are run once more, on the same inputs; what the run left, state above all, is put back.
+        left = self._memory.copy()
+        layer = self.running_layer()
+        try:
+            self._write(inputs)
+            found = self._first_nonfinite()
+        except EngineError as error:
+            return error
+        self._memory[:] = left
+        return EngineError("nonfinite", "an output is not a finite number", layer if found is None else found)
+
+    def _first_nonfinite(self) -> int | None:
+        """The first layer that makes a NaN; if none does, the first that makes an infinity."""
+        infinite = None
+        for index, (offset, size, dtype) in enumerate(self._layers):
+            self._call("run_layer", index)
+            output = self._memory[offset : offset + size]
+            if not _finite(dtype, output):
+                if np.isnan(_floats(dtype, output)).any():
+                    return index
+                infinite = index if infinite is None else infinite
+        return infinite
+
     def _write_raw(self, inputs: list[bytes]) -> None:
         if "reset" in self._exports:
             self._call("reset")
@@ -182,13 +217,13 @@ class Engine:
                 raise EngineError(
                     "input", f"golden input {tensor.name} has {len(data)} bytes, not {len(region)}"
                 )
-            region[:] = np.frombuffer(data, np.uint8)
+        self._write([np.frombuffer(data, np.uint8) for data in inputs])
 
     def golden(self, inputs: list[bytes]) -> bytes:
         """SHA-256 of the outputs for inputs in the module's own types."""
         self._write_raw(inputs)
         if self._call("run") != 0:
-            raise EngineError("nonfinite", "an output is not a finite number", self.running_layer())
+            raise self._nonfinite([np.frombuffer(data, np.uint8) for data in inputs])
         digest = hashlib.sha256()
         for tensor, region in zip(self._outputs, self._at_outputs, strict=True):
             digest.update(canonical(region.tobytes(), tensor.dtype))
@@ -203,6 +238,15 @@ class Engine:
             output = canonical(self._memory[offset : offset + size].tobytes(), dtype)
             digests.append(hashlib.sha256(output).digest()[:8])
         return digests
+
+
+def _floats(dtype: str, data: Array) -> Array:
+    kind = np.dtype(NUMPY_TYPES[dtype])
+    return data[: len(data) // kind.itemsize * kind.itemsize].view(kind)
+
+
+def _finite(dtype: str, data: Array) -> bool:
+    return not dtype.startswith("float") or bool(np.isfinite(_floats(dtype, data)).all())
 
 
 def _decode(tensor: Tensor, region: Array) -> bytes:
