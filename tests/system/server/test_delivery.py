@@ -146,6 +146,23 @@ def test_a_broker_that_comes_back_empty_is_given_everything_again(site: Site) ->
     assert ended(server, number).state == "done"
 
 
+def test_a_push_while_the_broker_is_down_goes_out_when_it_is_back(site: Site) -> None:
+    server = site.server
+    device = site.join("dev-1", "farm-a")
+    release = server.release("1.0.0", 1)
+    if site.broker is not None:
+        site.broker.kill()
+        wait_until(lambda: server.broker_state() == "away", "health says that the broker is away")
+    else:
+        (pid,) = _children(server)
+        os.kill(pid, signal.SIGKILL)
+    number = server.push(release)
+    if site.broker is not None:
+        site.broker.start()
+    confirm(device, release)
+    assert ended(server, number).state == "done"
+
+
 def _lose_storage(site: Site) -> None:
     """Kill the broker, take away what it stored, and see it come back."""
     server = site.server

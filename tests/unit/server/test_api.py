@@ -63,7 +63,8 @@ class TestToken:
 class TestErrors:
     def test_not_found(self, client: Client) -> None:
         for path in ("devices/x", "groups/x", "releases/x/1", "rollouts/7", "roots/9", "roots/x", "nothing",
-                     f"roots/{'9' * 5000}", f"blobs/{'0' * 64}", "devices/x/why", "devices?group=x"):  # fmt: skip
+                     f"roots/{'9' * 5000}", f"blobs/{'0' * 64}",
+                     "devices/x/why", "devices?group=x"):  # fmt: skip
             problem(client.get(f"/api/v1/{path}"), 404, 3)
 
     def test_what_is_refused_says_so(self, client: Client, fleet: Fleet) -> None:
