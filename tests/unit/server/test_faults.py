@@ -229,6 +229,46 @@ def test_a_clock_that_was_ahead_holds_no_reminder_back(fleet: Fleet) -> None:
     assert fleet.broker.count(topic) > before
 
 
+@pytest.mark.parametrize(
+    ("wrong", "state"),
+    [
+        (30 * 86400, "done"),
+        # Set forward beyond its timeout, a running rollout stops; pushing again goes on.
+        (-30 * 86400, "failed"),
+    ],
+)
+def test_a_wrong_clock_is_made_good_once_it_is_right(fleet: Fleet, wrong: int, state: str) -> None:
+    device = fleet.join("dev-1")
+    release = fleet.release()
+    right = fleet.now
+    fleet.now += wrong
+    number = fleet.push(release)
+    fleet.now = right
+    fleet.pass_time(1)
+    # The device's own verifier, by the right time, takes the assignment and every later one.
+    assert device.assignment(fleet.now).expires > fleet.now
+    assert fleet.settle(release, number).state == state
+    assert fleet.settle(release, fleet.push(release)).state == "done"
+    newer = fleet.release("1.1.0", key=2)
+    assert fleet.settle(newer, fleet.push(newer)).state == "done"
+
+
+def test_after_a_long_outage_expired_assignments_are_signed_anew_at_once(fleet: Fleet) -> None:
+    device = fleet.join("dev-1")
+    release = fleet.release()
+    fleet.settle(release, fleet.push(release))
+    fleet.now += 10 * 86400
+    device.tell(release, "confirmed")
+    device.report(stale=True)
+    (note,) = fleet.service.status.status().attention
+    assert (note.device, note.state, note.text) == ("dev-1", "stale", "its assignment has expired")
+    fleet.start()
+    fleet.pass_time(1)
+    assert device.assignment(fleet.now).expires > fleet.now
+    device.report()
+    assert fleet.service.status.status().attention == []
+
+
 def test_a_refused_registration_changes_nothing(fleet: Fleet) -> None:
     package = pack(FakeModule())
     numbers = fleet.upload(package)
