@@ -22,6 +22,7 @@ Rules, in the order in which they are applied; each error names its rule:
  R11 Size, module digest, index digest and every chunk digest hold before a byte is activated
      (`protocol.chunks`, and `check_module` here), and the module says of itself what the manifest
      says of it (`check_meta`).
+R12  A command is for this device and this time, and is carried out once (`protocol.commands`).
 """
 
 import hashlib
@@ -282,6 +283,16 @@ class Verifier:
         if answer.generation < self.state.generation or answer.min_root < self.state.min_root:
             raise TrustError(5, "older-generation", "time answer is older than the accepted assignment")
         return answer
+
+    def open_signed(self, kind: str, data: bytes, role: str, *, max_payload: int) -> bytes:
+        """R3 for a document of another module: its payload.
+
+        Raises:
+            TrustError: too few keys of the role have signed it.
+        """
+        signed = cose.parse(data, max_payload=max_payload)
+        self._require(kind, signed, self.root, role, rule=3)
+        return signed.payload
 
     def _keys(self, root: Root, role: str) -> dict[bytes, PublicKey]:
         keys = {kid: PublicKey.from_cose(root.keys[kid]) for kid in root.roles[role].keys}

@@ -2,6 +2,7 @@
 
 from hypothesis import strategies as st
 
+from protocol.commands import Command, LayerTimes, Result
 from protocol.documents import (
     Assignment,
     Capabilities,
@@ -22,7 +23,7 @@ from protocol.documents import (
     Usage,
 )
 from protocol.enrolment import Invitation
-from protocol.module import LayerMeta, ModuleMeta, Region, TensorMeta
+from protocol.module import LayerMeta, ModuleMeta, Region, TensorMeta, WeightMeta
 from protocol.trust import TrustState
 from tests.support.simulator import key
 
@@ -118,6 +119,22 @@ layers = st.builds(
     weight_bytes=uints,
     offset=uints,
     size=uints,
+    reads=optional(many(st.integers(-(2**31), 2**31 - 1))),
+    scratch=optional(regions),
+    weights=optional(st.builds(WeightMeta, offset=uints, size=uints, dtype=words)),
+    order=optional(shapes),
+)
+command_ids = st.binary(min_size=16, max_size=16)
+layer_times = st.builds(
+    LayerTimes,
+    manifest=digests,
+    version=versions,
+    target=names,
+    layers=many(uints),
+    run=uints,
+    call=uints,
+    rounds=uints,
+    times=many(uints),
 )
 
 DOCUMENTS = {
@@ -219,5 +236,18 @@ DOCUMENTS = {
         memory=uints,
         state=optional(regions),
         provenance=st.dictionaries(texts, texts, max_size=3),
+    ),
+    "command": st.builds(
+        Command,
+        device=names,
+        id=command_ids,
+        issued=seconds,
+        expires=seconds,
+        command=words,
+        model=names,
+        rounds=optional(st.integers(0, 1000)),
+    ),
+    "result": st.builds(
+        Result, device=names, id=command_ids, fault=optional(faults), profile=optional(layer_times)
     ),
 }

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.contract.protocol.cases import (
     assignments,
+    commands,
     delivery,
     documents,
     encoding,
@@ -21,6 +22,7 @@ FILES = {
     "assignments.json": assignments.cases,
     "manifests.json": manifests.cases,
     "delivery.json": delivery.cases,
+    "commands.json": commands.cases,
     "modules.json": modules.cases,
 }
 

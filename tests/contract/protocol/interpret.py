@@ -5,6 +5,7 @@ from typing import Any
 from protocol import cbor, cose, module
 from protocol.cbor import CborError
 from protocol.chunks import BadIndexError, read_index
+from protocol.commands import Command, Result, accept_command
 from protocol.cose import CoseError
 from protocol.documents import (
     MAX_REPORT,
@@ -36,6 +37,8 @@ RULES: dict[str, type[Message]] = {
     "invitation": Invitation,
     "trust-state": TrustState,
     "fleet-meta": ModuleMeta,
+    "command": Command,
+    "result": Result,
 }
 _ERRORS: dict[type[FleetError], str] = {
     CborError: "cbor",
@@ -129,6 +132,10 @@ def _trust(operation: str, vector: dict[str, Any], document: bytes) -> dict[str,
             return {}
         case "open_nonce_answer":
             return {"now": device.open_nonce_answer(document, bytes.fromhex(vector["nonce"])).now}
+        case "accept_command":
+            done = {bytes.fromhex(identity) for identity in vector["done"]}
+            now, started = vector["now"], vector["started"]
+            return {"id": accept_command(device, document, now=now, started=started, done=done).id.hex()}
         case _:
             raise AssertionError(operation)
 

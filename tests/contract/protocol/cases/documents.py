@@ -1,6 +1,7 @@
 """One good document of each kind, by its rule in `protocol/cddl`."""
 
 from protocol import cose
+from protocol.commands import RESULT, LayerTimes, Result
 from protocol.documents import (
     Capabilities,
     Chunk,
@@ -19,6 +20,7 @@ from protocol.enrolment import Invitation, report_key_id
 from protocol.message import Message
 from protocol.module import ABI, LayerMeta, ModuleMeta, Region, TensorMeta, WeightMeta
 from protocol.trust import REPORT, TELEMETRY, TrustState
+from tests.contract.protocol.cases import commands
 from tests.contract.protocol.cases.form import Case, accept, case
 from tests.support.simulator import DEVICE, MODEL, NOW, Repository, digest
 
@@ -26,7 +28,7 @@ from tests.support.simulator import DEVICE, MODEL, NOW, Repository, digest
 def cases() -> list[Case]:
     owner = Repository(floors={MODEL: 2})
     hsm = Repository(signers=owner.signers | {"release": ("release", "hsm")})
-    report, telemetry = _report(), _telemetry()
+    report, telemetry, result = _report(), _telemetry(), _result()
     key = digest("report key")
     documents: dict[str, list[Message]] = {
         "root": [owner.root_document(), hsm.root_document()],
@@ -44,12 +46,16 @@ def cases() -> list[Case]:
         "invitation": [_invitation(owner)],
         "trust-state": [TrustState(device=DEVICE, root=owner.root(), floors={MODEL: 3})],
         "fleet-meta": [_meta()],
+        "command": [commands.command(), commands.command(rounds=20)],
+        "result": [result, Result(device=DEVICE, id=commands.ID, fault=Fault(code="busy", text="busy"))],
     }
     envelopes = {
         "signed-root": owner.root(),
         "signed-manifest": owner.manifest(),
         "signed-assignment": owner.assignment(),
         "signed-nonce-answer": owner.nonce_answer(bytes(range(16))),
+        "commanded": commands.signed(commands.command()),
+        "resulted": cose.mac0(RESULT, result.encode(), key, report_key_id(key)),
         "reported": cose.mac0(REPORT, report.encode(), key, report_key_id(key)),
         "telemetered": cose.mac0(TELEMETRY, telemetry.encode(), key, report_key_id(key)),
     }
@@ -145,6 +151,14 @@ def _invitation(owner: Repository) -> Invitation:
         token="one-time",  # noqa: S106 - a test's
         root=owner.root(),
     )
+
+
+def _result() -> Result:
+    times = LayerTimes(
+        manifest=digest("manifest"), version="1.2.0", target="simd", layers=(40_000, 3_820_000),
+        run=3_900_000, call=20_000_000, rounds=574, times=(256, 27),
+    )  # fmt: skip
+    return Result(device=DEVICE, id=commands.ID, profile=times)
 
 
 def _meta() -> ModuleMeta:
