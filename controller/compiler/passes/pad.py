@@ -11,7 +11,9 @@ from controller.compiler.ir import Graph, Node
 def fuse_pad(graph: Graph) -> None:
     """Zeros before a Conv or an AveragePool, -inf before a MaxPool, become the pads of that operator."""
     for node in list(graph.nodes):
-        user = graph.sole_consumer(node.output) if node.op == "Pad" else None
+        if not _is_known(node):
+            continue
+        user = graph.sole_consumer(node.output)
         rank = len(graph.tensors[node.output].shape)
         pads = node.attrs.get("pads", [])
         if user is None or user.inputs[0] != node.output or any((*pads[:2], *pads[rank : rank + 2])):
@@ -24,6 +26,11 @@ def fuse_pad(graph: Graph) -> None:
             user.attrs["count_include_pad"] = 1
         user.inputs[0] = node.inputs[0]
         graph.remove(node)
+
+
+def _is_known(node: Node) -> bool:
+    """Whether a node is a Pad by a constant, of amounts that are known."""
+    return node.op == "Pad" and "pads" in node.attrs
 
 
 def _absorbs(graph: Graph, user: Node, value: float) -> bool:
@@ -48,7 +55,7 @@ def _absorbs(graph: Graph, user: Node, value: float) -> bool:
 def split_pad(graph: Graph) -> None:
     """One Concat with constant blocks for each padded axis. Runs after `fuse_pad`."""
     for node in list(graph.nodes):
-        if node.op != "Pad":
+        if not _is_known(node):
             continue
         pads, value = node.attrs["pads"], node.attrs["value"]
         x = graph.tensors[node.inputs[0]]

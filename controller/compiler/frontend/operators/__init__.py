@@ -3,20 +3,24 @@
 from controller.compiler.frontend.context import Importer
 from controller.compiler.frontend.operators import (
     activation,
+    cast,
     elementwise,
-    general,
+    indexing,
     linear,
     movement,
     normalization,
     reduction,
     scalar,
+    slicing,
     window,
 )
 
 IMPORTERS: dict[str, Importer] = {
     **activation.IMPORTERS,
     **elementwise.IMPORTERS,
-    **general.IMPORTERS,
+    **cast.IMPORTERS,
+    **indexing.IMPORTERS,
+    **slicing.IMPORTERS,
     **linear.IMPORTERS,
     **movement.IMPORTERS,
     **normalization.IMPORTERS,

@@ -1,6 +1,9 @@
 """Operators that move elements and compute nothing."""
 
+import numpy as np
+
 from controller.compiler.frontend.context import Context, Importer
+from controller.compiler.ir import Array
 
 
 def view(ctx: Context) -> None:
@@ -33,30 +36,33 @@ def concat(ctx: Context) -> None:
 
 
 def pad(ctx: Context) -> None:
-    """Pad with a constant; pads are attributes before opset 11 and inputs since."""
-    mode = ctx.attrs.get("mode", b"constant").decode()
-    if mode != "constant":
-        ctx.refuse(f'mode "{mode}" has no kernel', 'pad with mode="constant"')
-    rank = len(ctx.tensor(0).shape)
+    """Pad; pads are attributes before opset 11 and inputs since, which may be computed."""
+    x, mode = ctx.tensor(0), ctx.attrs.get("mode", b"constant").decode()
+    rank = len(x.shape)
     if ctx.opset >= 11:
-        given = ctx.constant(1, "its list of pads").tolist()
-        value = float(ctx.constant(2, "its value").reshape(()).item()) if ctx.has(2) else 0.0
-        axes = (
-            [ctx.axis(a, rank) for a in ctx.constant(3, "its list of axes").tolist()]
-            if ctx.has(3)
-            else list(range(rank))
-        )
+        given = ctx.node.input[1]
+        value = ctx.node.input[2] if ctx.has(2) else ctx.add_constant("value", np.zeros((), x.dtype))
+        axes = ctx.node.input[3] if ctx.has(3) else ctx.add_constant("axes", np.arange(rank))
     else:
-        given, value, axes = list(ctx.attrs["pads"]), float(ctx.attrs.get("value", 0.0)), list(range(rank))
+        given = ctx.add_constant("pads", np.array(ctx.attrs["pads"], np.int64))
+        value = ctx.add_constant("value", np.array(ctx.attrs.get("value", 0.0), x.dtype))
+        axes = ctx.add_constant("axes", np.arange(rank))
+    data = [ctx.graph.tensors[name].data for name in (given, value, axes)]
+    pads = None if data[0] is None or data[2] is None else _all_pads(ctx, data[0], data[2], rank)
+    if pads is not None and not any(pads):
+        ctx.emit("Identity", [x.name])
+    elif pads is None or data[1] is None or mode != "constant" or min(pads) < 0:
+        ctx.emit("Pad", [x.name, given, value, axes], mode=mode)
+    else:
+        ctx.emit("Pad", [x.name], pads=pads, value=data[1].reshape(()).item())
+
+
+def _all_pads(ctx: Context, given: Array, axes: Array, rank: int) -> list[int]:
+    """Begins, then ends, of every dimension."""
     pads = [0] * (2 * rank)
-    for index, axis in enumerate(axes):
-        pads[axis], pads[axis + rank] = given[index], given[index + len(axes)]
-    if min(pads, default=0) < 0:
-        ctx.refuse("negative pads have no kernel", "crop before exporting")
-    if not any(pads):
-        ctx.emit("Identity", [ctx.node.input[0]])
-        return
-    ctx.emit("Pad", [ctx.node.input[0]], pads=pads, value=value)
+    for index, axis in enumerate(ctx.axis(int(axis), rank) for axis in axes):
+        pads[axis], pads[axis + rank] = int(given[index]), int(given[index + len(axes)])
+    return pads
 
 
 IMPORTERS: dict[str, Importer] = {

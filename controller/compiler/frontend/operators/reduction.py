@@ -48,8 +48,8 @@ def arg(ctx: Context) -> None:
 
 def cumulate(ctx: Context) -> None:
     """CumSum and CumProd."""
-    flags = {key: bool(ctx.attrs.get(key, 0)) for key in ("exclusive", "reverse")}
-    ctx.emit(ctx.node.op_type, list(ctx.node.input), **flags)
+    exclusive, reverse = (bool(ctx.attrs.get(key, 0)) for key in ("exclusive", "reverse"))
+    ctx.emit(ctx.node.op_type, list(ctx.node.input), exclusive=exclusive, reverse=reverse)
 
 
 IMPORTERS: dict[str, Importer] = {

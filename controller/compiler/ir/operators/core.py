@@ -113,6 +113,8 @@ def _concat(inputs: list[Shape], attrs: dict[str, Any], out: Shape) -> bool:
 
 
 def _pad(inputs: list[Shape], attrs: dict[str, Any], out: Shape) -> bool:
+    if "pads" not in attrs:
+        return len(inputs) == 4
     x, pads = inputs[0], attrs["pads"]
     rank = len(x)
     return len(pads) == 2 * rank and out == tuple(x[i] + pads[i] + pads[i + rank] for i in range(rank))
@@ -167,12 +169,13 @@ CORE: dict[str, Operator] = {
     "Transpose": Operator((1, 1), frozenset({"perm"}), _transpose, "copy", types="same", layout="any"),
     "QuantizeLinear": Operator((1, 1), _NONE, _same, "convert", layout="any"),
     "DequantizeLinear": Operator((1, 1), _NONE, _same, "convert", layout="any"),
+    # With attributes before the passes only, which write that as Concat; else pads are read at run time.
+    "Pad": Operator((1, 4), _NONE, _pad, types="same", optional=frozenset({"pads", "value", "mode"})),
     # Before the passes only: they fold these, or write them with the operators above.
     "BatchNormalization": Operator((3, 3), _NONE, _batch_norm),
-    "Pad": Operator((1, 1), frozenset({"pads", "value"}), _pad),
 }
 
-UNLOWERED = frozenset({"BatchNormalization", "Pad"})
+UNLOWERED = frozenset({"BatchNormalization"})
 """Operators that a graph document does not know."""
 
 VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
