@@ -1,0 +1,177 @@
+/** Runs compiled models in JavaScript: browsers, Node, Deno.
+ *
+ *     import { load } from "./fleet.mjs";
+ *     const model = await load(await (await fetch("crop-model.wasm")).arrayBuffer());
+ *     const { y } = model.run({ x: new Float32Array(36) });
+ */
+
+const RUN_OK = 0;
+// Adding it to a double below 2^51 leaves no fraction bits: rounds half to even.
+const ROUND = 6755399441055744;
+
+const TYPES = {
+  bool: Uint8Array, int8: Int8Array, uint8: Uint8Array, int16: Int16Array, uint16: Uint16Array,
+  int32: Int32Array, uint32: Uint32Array, int64: BigInt64Array, uint64: BigUint64Array,
+  float16: Uint16Array, float32: Float32Array, float64: Float64Array,
+};
+
+/** A module could not be loaded or run. `layer` is the index of the layer that ran, if one did. */
+export class ModelError extends Error {
+  constructor(message, layer) {
+    super(message);
+    this.name = "ModelError";
+    this.layer = layer;
+  }
+}
+
+/** Compiles and instantiates a module.
+ * @param {BufferSource} bytes The file.
+ * @returns {Promise<Model>}
+ */
+export async function load(bytes) {
+  const module = await WebAssembly.compile(bytes);
+  const [section] = WebAssembly.Module.customSections(module, "fleet.meta");
+  if (!section) throw new ModelError("this WebAssembly file has no fleet.meta section: it was not made by fleet");
+  return new Model(await WebAssembly.instantiate(module), describe(decodeCbor(section)));
+}
+
+/** One instance of a model. Its inputs and outputs: `{name, dtype, shape, scale?, zeroPoint?, labels?}`. */
+export class Model {
+  constructor(instance, meta) {
+    Object.assign(this, meta);
+    this.exports = instance.exports;
+    // Memory never grows and places are constant: one view of each serves as long as the instance.
+    const view = (place) => (tensor, index) => {
+      const count = tensor.shape.reduce((a, b) => a * b, 1);
+      return new TYPES[tensor.dtype](this.exports.memory.buffer, this.exports[place](index), count);
+    };
+    this.inputViews = this.inputs.map(view("input"));
+    this.outputViews = this.outputs.map(view("output"));
+  }
+
+  /** One inference.
+   * @param {Object<string, ArrayLike>} inputs For each input its elements in C order: floats where it has a
+   *     scale, else of its own type.
+   * @returns {Object<string, TypedArray>} New arrays: Float32Array for outputs with a scale. Of an output whose
+   *     size depends on data, only what it holds; see `dims`.
+   */
+  run(inputs) {
+    this.inputs.forEach((tensor, index) => {
+      const values = inputs[tensor.name], view = this.inputViews[index];
+      if (!values) throw new ModelError(`input ${tensor.name} is missing`);
+      if (values.length !== view.length) {
+        throw new ModelError(`input ${tensor.name} has ${values.length} elements, ${view.length} are needed`);
+      }
+      if (tensor.scale === undefined) view.set(values);
+      else quantize(values, tensor.scale, tensor.zeroPoint, view);
+    });
+    this.runRaw();
+    const outputs = {};
+    this.outputs.forEach((tensor, index) => {
+      const dims = this.dims(index);
+      const view = this.outputViews[index].subarray(0, dims.reduce((a, b) => a * b, 1));
+      outputs[tensor.name] =
+        tensor.scale === undefined ? view.slice() : dequantize(view, tensor.scale, tensor.zeroPoint);
+    });
+    return outputs;
+  }
+
+  /** Runs on what `inputViews` hold, at the module's own types; results are in `outputViews` until the next run. */
+  runRaw() {
+    let status;
+    try {
+      status = this.exports.run();
+    } catch (error) {
+      throw new ModelError(`trap in ${this.layerName()}: ${error.message}`, this.exports.fleet_layer.value);
+    }
+    if (status !== RUN_OK) throw new ModelError("an output is not a finite number");
+  }
+
+  /** Sizes of an output after a run. */
+  dims(index) {
+    const shape = this.outputs[index].shape;
+    if (!this.exports.output_dims) return shape;
+    return [...new Int32Array(this.exports.memory.buffer, this.exports.output_dims(index), shape.length)];
+  }
+
+  /** The layer that ran last, for messages. */
+  layerName() {
+    const index = this.exports.fleet_layer.value, layer = this.layers[index];
+    return layer ? `${layer.op.toLowerCase()}_${index} (${layer.name}, ${layer.detail})` : `layer ${index}`;
+  }
+}
+
+/** `clamp(x / s)`, rounded half to even, plus the zero point. NaN gives the lowest value. */
+export function quantize(values, scale, zeroPoint, result) {
+  const bits = result.BYTES_PER_ELEMENT * 8;
+  const lowest = result instanceof Int8Array || result instanceof Int16Array ? -(2 ** (bits - 1)) : 0;
+  const low = lowest - zeroPoint, high = lowest + 2 ** bits - 1 - zeroPoint;
+  for (let i = 0; i < values.length; ++i) {
+    const quotient = Math.fround(Math.fround(values[i]) / scale);
+    const clamped = quotient > low ? (quotient < high ? quotient : high) : low;
+    result[i] = clamped + ROUND - ROUND + zeroPoint;
+  }
+}
+
+/** `(q - z) · s` in float32. */
+export function dequantize(values, scale, zeroPoint) {
+  const result = new Float32Array(values.length);
+  for (let i = 0; i < values.length; ++i) result[i] = (values[i] - zeroPoint) * scale;
+  return result;
+}
+
+// The numbers are the keys of protocol/module.py.
+function describe(meta) {
+  const tensor = (t) => ({
+    name: t[1], dtype: t[2], shape: t[3], scale: t[4], zeroPoint: t[5], labels: t[6],
+  });
+  return {
+    name: meta[1], version: meta[2], target: meta[3],
+    inputs: meta[5].map(tensor), outputs: meta[6].map(tensor),
+    layers: meta[7].map((l) => ({ name: l[1], op: l[2], detail: l[3], shape: l[5], macs: l[6] })),
+  };
+}
+
+/** Deterministic CBOR (RFC 8949, 4.2.1); maps become objects. */
+export function decodeCbor(buffer) {
+  const view = new DataView(buffer), text = new TextDecoder();
+  let at = 0;
+  const unsigned = (info) => {
+    if (info < 24) return info;
+    const size = 1 << (info - 24), start = at;
+    at += size;
+    if (size === 1) return view.getUint8(start);
+    if (size === 2) return view.getUint16(start);
+    return size === 4 ? view.getUint32(start) : Number(view.getBigUint64(start));
+  };
+  const special = (info) => {
+    const start = at;
+    if (info === 25) return (at += 2), half(view.getUint16(start));
+    if (info === 26) return (at += 4), view.getFloat32(start);
+    if (info === 27) return (at += 8), view.getFloat64(start);
+    return { 20: false, 21: true, 22: null }[info];
+  };
+  const item = () => {
+    const head = view.getUint8(at++), kind = head >> 5, info = head & 31;
+    if (kind === 7) return special(info);
+    const n = unsigned(info);
+    if (kind === 0) return n;
+    if (kind === 1) return -1 - n;
+    if (kind === 2 || kind === 3) {
+      const bytes = new Uint8Array(buffer, at, n);
+      at += n;
+      return kind === 2 ? bytes : text.decode(bytes);
+    }
+    if (kind === 4) return Array.from({ length: n }, item);
+    if (kind === 5) return Object.fromEntries(Array.from({ length: n }, () => [item(), item()]));
+    throw new ModelError(`fleet.meta holds CBOR of a kind that it cannot: ${head}`);
+  };
+  return item();
+}
+
+function half(bits) {
+  const exponent = (bits >> 10) & 31, fraction = bits & 1023, sign = bits >> 15 ? -1 : 1;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (1024 + fraction) * 2 ** (exponent - 25);
+}

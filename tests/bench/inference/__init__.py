@@ -1,0 +1,1 @@
+"""Speed and size of inference, ours and of others, in one interleaved run."""
