@@ -23,11 +23,51 @@ _MAX_SHAPE_DATA = 4096
 _RANDOM = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 )
+_WINDOWED = frozenset(
+    {
+        *(
+            "AveragePool",
+            "Col2Im",
+            "Conv",
+            "ConvInteger",
+            "ConvTranspose",
+            "DeformConv",
+            "GridSample",
+            "LpPool",
+        ),
+        *(
+            "LRN",
+            "MaxPool",
+            "MaxRoiPool",
+            "MaxUnpool",
+            "NonMaxSuppression",
+            "QLinearConv",
+            "Resize",
+            "RoiAlign",
+        ),
+        *("STFT", "Upsample"),
+    }
+)
+"""The reference evaluator loops over their elements and windows in Python: they run in the module instead."""
+_LOOPED = {
+    **dict.fromkeys(
+        ("GatherElements", "GatherND", "ScatterElements", "ScatterND", "TopK", "Unique"), 1 << 17
+    ),
+    **dict.fromkeys(
+        ("ArgMax", "ArgMin", "Compress", "OneHot", "ReverseSequence", "LSTM", "GRU", "RNN"), 1 << 17
+    ),
+    **dict.fromkeys(("DFT", "Det", "Einsum"), 1 << 14),
+    **dict.fromkeys(("Gemm", "MatMul", "MatMulInteger", "QLinearMatMul"), 1 << 22),
+}
+"""The same for these, beyond so many elements of inputs and outputs."""
 
 
-def is_foldable(node: onnx.NodeProto) -> bool:
-    """Whether a node with constant inputs is a constant."""
-    return node.op_type not in _RANDOM
+def is_foldable(node: onnx.NodeProto, types: Mapping[str, Type]) -> bool:
+    """Whether a node with constant inputs is a constant, and one that can be computed at once."""
+    if node.op_type in _LOOPED:
+        shapes = [types[name][1] for name in (*node.input, *node.output) if name]
+        return sum(math.prod(shape or ()) for shape in shapes) <= _LOOPED[node.op_type]
+    return node.op_type not in _RANDOM and node.op_type not in _WINDOWED
 
 
 def infer(
@@ -56,6 +96,7 @@ def infer(
             f"node {node.name} ({node.op_type}) does not fit its inputs: {reason}",
             where=where,
             remedy="check --shape, or export the model again",
+            layer=f"{node.name} ({node.op_type})",
         ) from error
     result: dict[str, Type] = {}
     for name in filter(None, node.output):
@@ -84,7 +125,15 @@ def evaluate(
         BrokenModelError: They cannot be computed, or are too large.
     """
     if node.op_type == "Constant":
-        value = constant_value(node)
+        try:
+            value = constant_value(node)
+        except (ValueError, TypeError, KeyError) as error:
+            raise BrokenModelError(
+                f"the value of node {node.name} (Constant) cannot be read: {error}",
+                where=where,
+                remedy="export the model again",
+                layer=f"{node.name} (Constant)",
+            ) from error
         if value is not None:
             return {node.output[0]: value}
     sizes = [math.prod(types[name][1] or (0,)) * types[name][0].itemsize for name in node.output if name]
@@ -93,6 +142,7 @@ def evaluate(
             f"node {node.name} ({node.op_type}) makes a constant of more than {MAX_FOLDED_BYTES >> 20} MiB",
             where=where,
             remedy="check the file: a model of this size has no place on a device",
+            layer=f"{node.name} ({node.op_type})",
         )
     names = [name for name in dict.fromkeys(node.input) if name]
     graph = onnx.helper.make_graph(
@@ -112,6 +162,7 @@ def evaluate(
             f"constant node {node.name} ({node.op_type}) cannot be computed: {error}",
             where=where,
             remedy="export the model again",
+            layer=f"{node.name} ({node.op_type})",
         ) from error
     return {
         name: np.asarray(value, types[name][0])

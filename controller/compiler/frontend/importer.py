@@ -8,18 +8,22 @@ import numpy as np
 import onnx
 
 from controller.compiler.errors import BrokenModelError, IllegalGraphError, UnsupportedError
+from controller.compiler.frontend.budget import Budget, unforeseen
 from controller.compiler.frontend.context import DOCS, Context
 from controller.compiler.frontend.control import CONTROL
 from controller.compiler.frontend.fold import Type, evaluate, infer, is_foldable, type_proto
 from controller.compiler.frontend.half import HALF, Halves
+from controller.compiler.frontend.implied import IMPLIED
 from controller.compiler.frontend.inline import default_attributes, function_of, has_subgraph, instantiate
 from controller.compiler.frontend.operators import IMPORTERS
 from controller.compiler.frontend.reader import MAX_NAME, NEWEST_OPSET, Source
 from controller.compiler.frontend.shapes import declared_shapes, input_types
 from controller.compiler.ir import Array, Graph, Node, Shape, Tensor, verify
+from protocol.errors import FleetError
 from protocol.module import DTYPE_BYTES
 
 MAX_TENSOR_BYTES = 1 << 31
+WEIGHTED = frozenset({"BatchNormalization", "Conv", "Gemm", "MatMul"})
 SEES_HALF = frozenset({"BitCast"})
 """Operators that see the bits of a float16."""
 
@@ -81,6 +85,7 @@ class _Walk:
     def __init__(self, source: Source, shapes: Mapping[str, Sequence[int]], name: str) -> None:
         self._source = source
         self.where = source.where
+        self._budget = Budget(source)
         self._constants: dict[str, Array] = {}
         self._types: dict[str, Type] = {}
         self._dims: dict[str, str] = {}
@@ -138,7 +143,21 @@ class _Walk:
     # one node after the other
 
     def step(self, node: onnx.NodeProto, opset: int | None = None) -> None:
-        """Import one node, its names unique in the flat graph."""
+        """Import one node, its names unique in the flat graph.
+
+        Raises:
+            CompileError: It does not fit, or has no kernel. A file can contradict itself in more ways than
+                anybody foresees, and whatever it breaks in here is told of the node that did it.
+        """
+        try:
+            self._step(node, opset)
+        except FleetError:
+            raise
+        except Exception as error:
+            raise unforeseen(node, error, self.where) from error
+
+    def _step(self, node: onnx.NodeProto, opset: int | None) -> None:
+        self._budget.count_node(node)
         opset = self._source.opset_of(node.domain) if opset is None else opset
         self._check_inputs(node)
         if node.op_type in CONTROL and not node.domain:
@@ -156,15 +175,25 @@ class _Walk:
         types = infer(node, self._types, self._constants, opset, self.where)
         for name, (dtype, shape) in types.items():
             self._types[name] = (dtype, self._declared.get(name) if shape is None else shape)
+        if node.op_type in IMPLIED:
+            self._imply(node)
         if node.op_type in ("Shape", "Size"):
             self._fold_shape(node)
-        elif is_foldable(node) and all(name in self._constants for name in node.input if name):
+        elif all(name in self._constants for name in node.input if name) and is_foldable(node, self._types):
             for name, value in evaluate(node, self._constants, self._types, opset, self.where).items():
                 self._add_constant(name, value)
+            self._budget.count_folding(node, [self._types[n] for n in (*node.input, *node.output) if n])
         elif node.op_type in IMPORTERS:
             self._import(node, opset)
         else:
             self._expand(node, self._body_of(node, opset), opset, default_attributes(node, opset))
+
+    def _imply(self, node: onnx.NodeProto) -> None:
+        """Put the constant in place of an input that can only be what the output's declared shape says."""
+        index, rule = IMPLIED[node.op_type]
+        shape = self._declared.get(node.output[0])
+        if node.input[index] not in self._constants and shape is not None:
+            node.input[index] = self.constant(f"{node.name}/implied", rule(node, shape))
 
     def _body_of(self, node: onnx.NodeProto, opset: int) -> onnx.FunctionProto:
         body = function_of(node, opset, [type_proto(self._types[name]) for name in node.input if name])
@@ -218,14 +247,15 @@ class _Walk:
         names = dict(zip(body.input, given, strict=True))
         versions = {entry.domain: entry.version for entry in body.opset_import}
         for inner in instantiate(body.node, names, node.name, values):
-            self.step(inner, versions.get(inner.domain, opset))
+            version = opset if inner.domain == node.domain else self._source.opset_of(inner.domain)
+            self.step(inner, versions.get(inner.domain, version))
         for name, target in zip(body.output, node.output, strict=False):
             if target:
                 self.write("Identity", [names[name]], [target], f"{node.name}/{name}/Identity")
 
     def _import(self, node: onnx.NodeProto, opset: int) -> None:
         raw = node.op_type in SEES_HALF
-        for name in filter(None, node.output):
+        for name in filter(None, (*node.input, *node.output)):
             dtype, shape = self._types[name]
             if dtype.name not in DTYPE_BYTES:
                 self._refuse(node, f"{name} is {dtype}, which has no kernels", f"{DOCS} lists the types")
@@ -283,8 +313,12 @@ class _Walk:
         for node in self._graph.nodes:
             for name in node.inputs:
                 data = self._graph.tensors[name].data
-                if data is not None and data.dtype.kind == "f" and not np.all(np.isfinite(data)):
-                    count = int(np.count_nonzero(~np.isfinite(data)))
+                if data is None or data.dtype.kind != "f":
+                    continue
+                # Masks are full of infinities; weights that are multiplied and added up are not.
+                bad = ~np.isfinite(data) if node.op in WEIGHTED else np.isnan(data)
+                if np.any(bad):
+                    count = int(np.count_nonzero(bad))
                     raise BrokenModelError(
                         f"weights {name} of node {node.name} ({node.op}) hold {count} NaN or infinite values "
                         f"of {data.size}",

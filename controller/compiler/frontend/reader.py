@@ -133,6 +133,12 @@ def _readable_names(path: Path, model: onnx.ModelProto) -> None:
     names: list[object] = [entry.domain for entry in model.opset_import]
     tensors: list[object] = []
     for node in model.graph.node:
+        if any(attribute.ref_attr_name for attribute in node.attribute):
+            raise BrokenModelError(
+                f"node {node.name} ({node.op_type}) refers to an attribute of a function, and is in none",
+                where=str(path),
+                remedy="export it again",
+            )
         names += [node.name, node.op_type, node.domain, *(a.name for a in node.attribute)]
         tensors += [*node.input, *node.output]
     tensors += [value.name for value in (*model.graph.input, *model.graph.output, *model.graph.initializer)]
@@ -149,8 +155,10 @@ def _readable_names(path: Path, model: onnx.ModelProto) -> None:
 
 def _opset(path: Path, model: onnx.ModelProto) -> int:
     versions = [entry.version for entry in model.opset_import if entry.domain in STANDARD]
-    if not versions:
+    if not versions and any(node.domain in STANDARD for node in model.graph.node):
         raise BrokenModelError(f"{path.name} names no ONNX opset", where=str(path), remedy="export it again")
+    if not versions:
+        return NEWEST_OPSET
     if not OLDEST_OPSET <= versions[0] <= NEWEST_OPSET:
         raise BrokenModelError(
             f"{path.name} uses opset {versions[0]}; {OLDEST_OPSET} to {NEWEST_OPSET} compile",

@@ -1,5 +1,6 @@
 """Inputs of the graph: their types, and their shapes once `--shape` has closed what was open."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -8,7 +9,9 @@ import onnx
 from controller.compiler.errors import BrokenModelError, DynamicShapeError
 from controller.compiler.frontend.reader import Source
 from controller.compiler.ir import Shape
+from protocol.module import DTYPE_BYTES
 
+MAX_INPUT_BYTES = 1 << 30
 _TYPES = frozenset(onnx.helper.get_all_tensor_dtypes()) - {onnx.TensorProto.STRING}
 
 
@@ -48,10 +51,21 @@ def input_types(
             raise BrokenModelError(
                 f"input {value.name} is not a tensor of numbers", where=source.where, remedy="export it again"
             )
-        types[value.name] = (
-            onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type),
-            _shape(source, value, shapes.get(value.name), symbols),
-        )
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+        if dtype.name not in DTYPE_BYTES:
+            raise BrokenModelError(
+                f"input {value.name} is {dtype.name}, which no module can take",
+                where=source.where,
+                remedy=f"cast it in the model; inputs can be {', '.join(DTYPE_BYTES)}",
+            )
+        shape = _shape(source, value, shapes.get(value.name), symbols)
+        if math.prod(shape) * dtype.itemsize > MAX_INPUT_BYTES:
+            raise BrokenModelError(
+                f"input {value.name} has shape {list(shape)}, more than {MAX_INPUT_BYTES >> 20:,} MiB",
+                where=source.where,
+                remedy="check --shape: a module has less memory",
+            )
+        types[value.name] = (dtype, shape)
     return types
 
 
@@ -60,11 +74,15 @@ def _shape(
 ) -> Shape:
     known = value.type.tensor_type.HasField("shape")
     dims = list(value.type.tensor_type.shape.dim)
-    declared = [dim.dim_value if dim.dim_value > 0 else dim.dim_param or "?" for dim in dims]
+    declared = [
+        dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else dim.dim_param or "?"
+        for dim in dims
+    ]
     text = " x ".join(str(size) for size in declared) if known else "unknown"
     if given is None:
-        sizes = [symbols.get(size, 0) if isinstance(size, str) else size for size in declared]
-        if not known or not all(sizes):
+        sizes = [symbols.get(size) if isinstance(size, str) else size for size in declared]
+        closed = [size for size in sizes if size is not None]
+        if not known or len(closed) < len(sizes):
             example = ",".join(
                 str(size) if isinstance(size, int) else str(symbols.get(size, 1)) for size in declared
             )
@@ -73,7 +91,7 @@ def _shape(
                 where=source.where,
                 remedy=f"--shape {value.name}={example or '1,3,224,224'}",
             )
-        return tuple(sizes)
+        return tuple(closed)
     fits = not known or (
         len(given) == len(declared)
         and all(isinstance(want, str) or want == got for want, got in zip(declared, given, strict=True))

@@ -89,7 +89,7 @@ def _order(graph: Graph) -> None:
     for node in graph.nodes:
         undeclared = {*node.inputs, *node.outputs} - graph.tensors.keys()
         early = set(node.inputs) - known - constants
-        again = set(node.outputs) & (known | constants)
+        again = {name for name in node.outputs if name in known or name in constants}
         if undeclared or early or again:
             raise IllegalGraphError(
                 f"tensors {sorted(undeclared)} are not declared, {sorted(early)} read before they are made, "
