@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 import uvicorn
 
+from device_agent.commands import Commands
 from device_agent.errors import BusyError
 from device_agent.identity import count_boot, load
 from device_agent.inference_api import mqtt
@@ -128,6 +129,13 @@ class Daemon:
         )
         self._fetcher = Fetcher(self._link, time.monotonic)
         self._reporter = Reporter(self._link, device, self.identity.report_key, self._report, self._telemetry)
+        self._commands = Commands(
+            self.identity.report_key,
+            self._trust.trusted_verifier,
+            self._updates.get,
+            lambda result: self._link.publish(topics.device(device, "result"), result, qos=1),
+            self._wall,
+        )
         self._around = Surroundings(
             fetcher=self._fetcher,
             cache=CompiledCache(self._files, host_fingerprint()),
@@ -209,7 +217,8 @@ class Daemon:
         log.info("broker %s", "connected" if connected else "lost; goes on serving, tries again")
         if connected:
             device = self.identity.device
-            self._link.subscribe([topics.device(device, "desired"), topics.device(device, "infer/in")])
+            leaves = ("desired", "infer/in", "cmd")
+            self._link.subscribe([topics.device(device, leaf) for leaf in leaves])
             self._subscribe_root()
             self._reporter.changed()
         self._fetcher.connected(yes=connected)
@@ -225,6 +234,8 @@ class Daemon:
             self._spawn(self._take(self._trust.take_assignment(payload)))
         elif topic == topics.device(device, "infer/in"):
             self._spawn(self._infer(payload))
+        elif topic == topics.device(device, "cmd"):
+            self._spawn(self._commands.take(payload))
         elif topic.startswith(f"{topics.PREFIX}/root/"):
             self._spawn(self._take(self._trust.take_root(payload)))
 

@@ -130,6 +130,15 @@ class TrustKeeper:
                 remedy="set the clock, for example by NTP; nothing is installed until then",
             )
 
+    def trusted_verifier(self) -> Verifier:
+        """The rules at their present state, for what expires.
+
+        Raises:
+            TrustError: the clock cannot be right.
+        """
+        self.check_clock()
+        return self._verifier
+
     def barrier(self) -> Fault | None:
         """Why nothing may be installed now, if so; the same object for as long as the reason is the same."""
         try:

@@ -67,7 +67,12 @@ class Service:
             return self._engine.run(argument["inputs"], reset=argument["reset"])
         if operation == wire.GOLDEN:
             return self._engine.golden(argument["inputs"])
-        return self._engine.trace(argument["inputs"])
+        if operation == wire.TRACE:
+            return self._engine.trace(argument["inputs"])
+        # Serving needs none of it.
+        from device_agent.runner.profile import profile  # noqa: PLC0415
+
+        return profile(self._engine, argument["meta"], argument["rounds"])
 
     def _watch(self) -> None:
         from device_agent.runner import wire  # noqa: PLC0415

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -209,7 +210,8 @@ class Engine:
                 infinite = index if infinite is None else infinite
         return infinite
 
-    def _write_raw(self, inputs: list[bytes]) -> None:
+    def write(self, inputs: list[bytes]) -> None:
+        """Reset the state, and write inputs in the module's own types."""
         if "reset" in self._exports:
             self._call("reset")
         for tensor, region, data in zip(self._inputs, self._at_inputs, inputs, strict=True):
@@ -221,7 +223,7 @@ class Engine:
 
     def golden(self, inputs: list[bytes]) -> bytes:
         """SHA-256 of the outputs for inputs in the module's own types."""
-        self._write_raw(inputs)
+        self.write(inputs)
         if self._call("run") != 0:
             raise self._nonfinite([np.frombuffer(data, np.uint8) for data in inputs])
         digest = hashlib.sha256()
@@ -229,9 +231,32 @@ class Engine:
             digest.update(canonical(region.tobytes(), tensor.dtype))
         return digest.digest()
 
+    def beside(self, text: str) -> Callable[..., None]:
+        """Instantiate a module that drives this one.
+
+        Args:
+            text: It imports `run_layer` and `run`.
+
+        Returns:
+            Calls an export of it, by name; raises EngineError with the layer if that traps.
+        """
+        imports = [self._exports["run_layer"], self._exports["run"]]
+        exports = wasmtime.Instance(self._store, wasmtime.Module(self._engine, text), imports).exports(
+            self._store
+        )
+        functions: dict[str, Any] = {name: exports[name] for name in (*exports,)}
+
+        def call(name: str, *arguments: int) -> None:
+            try:
+                functions[name](self._store, *arguments)
+            except wasmtime.Trap as trap:
+                raise EngineError("trap", _describe(trap), self.running_layer()) from trap
+
+        return call
+
     def trace(self, inputs: list[bytes]) -> list[bytes]:
         """Eight-byte digest of every layer's output, layer after layer."""
-        self._write_raw(inputs)
+        self.write(inputs)
         digests = []
         for index, (offset, size, dtype) in enumerate(self._layers):
             self._call("run_layer", index)

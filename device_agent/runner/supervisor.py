@@ -16,6 +16,7 @@ from protocol.module import ModuleMeta, TensorMeta
 BASE_MEMORY = 320 << 20
 LOAD_SECONDS = 60.0
 _ASK_SECONDS = 0.2
+LEAST_PRIORITY = 19
 
 
 class RunnerError(Exception):
@@ -126,6 +127,16 @@ class Runner:
         """Digest of every layer's output for the same."""
         answer: list[bytes] = await self._ask(wire.TRACE, {"inputs": list(inputs)}, seconds)
         return answer
+
+    async def profile(self, rounds: int | None, seconds: float) -> dict[str, Any]:
+        """The fields of `protocol.profiling.Timing`, for pseudo-random inputs."""
+        argument = {"meta": self.meta.encode(), "rounds": rounds}
+        answer: dict[str, Any] = await self._ask(wire.PROFILE, argument, seconds)
+        return answer
+
+    def yield_to_others(self) -> None:
+        """Let every other process go first: whoever serves must not wait for this one."""
+        os.setpriority(os.PRIO_PROCESS, self.pid, LEAST_PRIORITY)
 
     async def stop(self) -> None:
         """End the process and wait for it."""

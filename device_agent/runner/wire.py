@@ -12,7 +12,7 @@ import cbor2
 
 LENGTH = struct.Struct("<I")
 LAYER = struct.Struct("<i")
-LOAD, RUN, GOLDEN, TRACE = "load", "run", "golden", "trace"
+LOAD, RUN, GOLDEN, TRACE, PROFILE = "load", "run", "golden", "trace", "profile"
 CONTROL_FD, WATCH_FD = "--control", "--watch"
 
 

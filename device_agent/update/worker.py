@@ -224,6 +224,22 @@ class ModelUpdate:
         await self._around.disk(self._slots.clear)
         await self._around.tidy()
 
+    async def load_spare(self) -> Loaded | None:
+        """What runs, once more, in a process that yields to every other; None when nothing runs.
+
+        Raises:
+            RunnerError: the engine refuses it.
+            FleetError: it cannot be read.
+        """
+        active = self.service.active
+        for release in (self._slots.active(), self._slots.trial()):
+            if active is not None and release is not None and release.digest == active.slot.manifest:
+                wasm = await self._around.disk(self._slots.read_module, release)
+                loaded = await load_release(release, wasm, self._around)
+                loaded.runner.yield_to_others()
+                return loaded
+        return None
+
     def modules(self) -> set[bytes]:
         """SHA-256 of the modules in the slots."""
         releases = [self._slots.release(slot) for slot in self._slots.state.slots]

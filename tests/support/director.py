@@ -1,5 +1,6 @@
 """A controller in miniature for tests of the agent: signs and publishes with `protocol` only."""
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from device_agent.identity import IDENTITY, TRUST, Identity, save
 from device_agent.slots.files import DiskFiles, Files
 from protocol import cbor, cose, topics
 from protocol.chunks import build_index, cut, limit, sha256
+from protocol.commands import COMMAND, MAX_COMMAND, MAX_RESULT, PROFILE, RESULT, Command, Result
 from protocol.documents import (
     MAX_REPORT,
     Assignment,
@@ -170,6 +172,9 @@ def enrol(
     save(files, IDENTITY, identity)
 
 
+_HEARD = ("reported", "telemetry", "presence", "infer/out", "result")
+
+
 class Director:
     """Publishes to one broker and listens to one device."""
 
@@ -181,6 +186,7 @@ class Director:
         self.telemetry: list[Telemetry] = []
         self.presence: list[bytes] = []
         self.answers: list[dict[str, Any]] = []
+        self.results: dict[bytes, Result] = {}
         controller = X25519PrivateKey.generate()
         files = DiskFiles(data)
         enrol(files, self.keys, controller, device, f"mqtt://127.0.0.1:{port}")
@@ -191,7 +197,7 @@ class Director:
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, "director")
         self._client.on_message = self._message
         self._client.on_connect = lambda client, *_: client.subscribe(
-            [(topics.device(device, leaf), 0) for leaf in ("reported", "telemetry", "presence", "infer/out")]
+            [(topics.device(device, leaf), 0) for leaf in _HEARD]
         )
         self._client.on_subscribe = lambda *_: self._subscribed.set()
 
@@ -215,6 +221,10 @@ class Director:
             self.presence.append(message.payload)
         elif leaf == "infer/out":
             self.answers.append(cbor.decode(message.payload))
+        elif leaf == "result":
+            payload = cose.open_mac0(RESULT, message.payload, self.key, max_payload=MAX_RESULT)
+            result = Result.decode(payload)
+            self.results[result.id] = result
         elif leaf == "reported":
             payload = cose.open_mac0(REPORT, message.payload, self.key, max_payload=MAX_REPORT)
             self.reports.append(Report.decode(payload))
@@ -260,6 +270,25 @@ class Director:
         }
         self.publish(topics.device(self.device, "desired"), self.assignment(models))
         return self.generation
+
+    def command(self, model: str = "crop-model", kind: str = COMMAND, **change: Any) -> bytes:
+        """A signed request to profile a model."""
+        now = int(time.time())
+        command = Command(
+            device=self.device, id=secrets.token_bytes(16), issued=now, expires=now + 60, command=PROFILE,
+            model=model,
+        ).model_copy(update=change)  # fmt: skip
+        return cose.sign(kind, command.encode(), [self.keys.director])
+
+    def ask(self, signed: bytes) -> bytes:
+        """Send a command; gives its id."""
+        self.publish(topics.device(self.device, "cmd"), signed, retain=False)
+        return Command.decode(cose.parse(signed, max_payload=MAX_COMMAND).payload).id
+
+    def result(self, identity: bytes, seconds: float = 30) -> Result:
+        """The answer to a command."""
+        wait_until(lambda: identity in self.results, f"command {identity.hex()[:8]} is answered", seconds)
+        return self.results[identity]
 
     @property
     def connected(self) -> bool:

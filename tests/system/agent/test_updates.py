@@ -167,9 +167,9 @@ def upgrade_to(world, bad, observe=SLOW):
     ("behaviour", "code", "reason"),
     [
         ("wrong", "golden", "golden test: first difference in layer conv_1 (/second/Conv, Conv 1x1 8->8)"),
-        ("trap", "trap", "trap in conv_1 (/second/Conv, Conv 1x1 8->8): out of bounds"),
+        ("trap", "trap", "trap in conv_1 (/second/Conv, Conv 1x1 8->8) -> 1x8: out of bounds"),
         ("nonfinite", "nonfinite", "nonfinite in conv_1 (/second/Conv, Conv 1x1 8->8)"),
-        ("loop", "deadline", "deadline in conv_1 (/second/Conv, Conv 1x1 8->8): ran longer than"),
+        ("loop", "deadline", "deadline in conv_1 (/second/Conv, Conv 1x1 8->8) -> 1x8: ran longer than"),
     ],
 )
 def test_a_bad_release_fails_its_golden_test_and_names_the_layer(one_world, behaviour, code, reason):
