@@ -3,6 +3,11 @@
 from controller.compiler.frontend.context import Context, Importer
 from controller.compiler.ir import FLOAT
 
+REDUCTIONS = (
+    *("ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin"),
+    *("ReduceProd", "ReduceSum", "ReduceSumSquare"),
+)
+
 
 def reduce(ctx: Context) -> None:
     """A reduction; its axes are an attribute of old opsets, an input of new ones, and may be computed."""
@@ -53,7 +58,7 @@ def cumulate(ctx: Context) -> None:
 
 
 IMPORTERS: dict[str, Importer] = {
-    **dict.fromkeys(("ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum"), reduce),
+    **dict.fromkeys(REDUCTIONS, reduce),
     "ArgMax": arg,
     "ArgMin": arg,
     "CumProd": cumulate,

@@ -38,7 +38,10 @@ _PAIRS = (
 )
 # Axes are an attribute, or the second input, which is read at run time.
 _REDUCTION = Operator((1, 2), frozenset(), types="any", optional=frozenset({"axes", "noop_with_empty_axes"}))
-_REDUCTIONS = ("ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum")
+_REDUCTIONS = (
+    *("ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin"),
+    *("ReduceProd", "ReduceSum", "ReduceSumSquare"),
+)
 
 GENERAL: dict[str, Operator] = {
     **{op: _general(1, layout="any") for op in _SCALAR},

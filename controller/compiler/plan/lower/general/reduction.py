@@ -24,30 +24,36 @@ def _limits(dtype: np.dtype[np.generic]) -> tuple[str, str]:
 
 def _rule(site: Site) -> dict[str, str]:
     """Macros of `reduce.h`."""
-    dtype = site.out.dtype
-    c, least_most = c_type(dtype), _limits(dtype)
-    is_float = dtype.kind == "f"
+    dtype, op = site.out.dtype, site.node.op
+    c, (least, most) = c_type(dtype), _limits(dtype)
+    is_float, name = dtype.kind == "f", suffix(dtype)
     wide = c if is_float else "uint64_t"
-    add = {"ACC": wide, "LANES": "4" if is_float else "1", "FIRST": "0"}
-    add["STEP(acc, v)"] = f"(({wide})((acc) + ({wide})(v)))"
-    same = {"ACC": c, "LANES": "1", "LAST(acc, n)": "(acc)"}
-    match site.node.op:
-        case "ReduceSum":
-            return add | {"LAST(acc, n)": "(acc)"}
-        case "ReduceMean":
-            signed = "(acc)" if is_float or dtype.kind == "u" else "((int64_t)(acc))"
-            return add | {"LAST(acc, n)": f"({signed} / ({c if is_float else 'int64_t'})(n))"}
-        case "ReduceProd":
-            step = {"STEP(acc, v)": f"(({wide})((acc) * ({wide})(v)))"}
-            return same | {"ACC": wide, "FIRST": "1"} | step
-        case "ReduceMax":
-            return same | {"FIRST": least_most[0], "STEP(acc, v)": "((acc) < (v) ? (v) : (acc))"}
-        case _:
-            return same | {"FIRST": least_most[1], "STEP(acc, v)": "((v) < (acc) ? (v) : (acc))"}
+    signed = "(int64_t)" if dtype.kind == "i" else ""
+    size = f"fleet_abs_{name}(v)" if is_float else "((v) < 0 ? 0u - (uint64_t)(v) : (uint64_t)(v))"
+    square = f"({wide})(({wide})(v) * ({wide})(v))"
+    root = "__builtin_sqrtf(acc)" if dtype == np.float32 else "__builtin_sqrt((double)(acc))"
+    sums = {"ACC": wide, "LANES": "4" if is_float else "1", "FIRST": "0", "LAST(acc, n)": "(acc)"}
+    folds = {"ACC": c, "LANES": "1", "LAST(acc, n)": "(acc)"}
+    step, last = "STEP(acc, v)", "LAST(acc, n)"
+    adds = {step: f"(({wide})((acc) + ({wide})(v)))"}
+    rules = {
+        "ReduceL1": sums | {step: f"((acc) + {size})"},
+        "ReduceL2": sums | {step: f"((acc) + {square})", last: root},
+        "ReduceLogSum": sums | adds | {last: f"fleet_log_f64((double)({signed}(acc)))"},
+        "ReduceLogSumExp": sums
+        | {"ACC": "double", step: "((acc) + fleet_exp_f64((double)(v)))", last: "fleet_log_f64(acc)"},
+        "ReduceMax": folds | {"FIRST": least, step: "((acc) < (v) ? (v) : (acc))"},
+        "ReduceMean": sums | adds | {last: f"({signed}(acc) / ({c if is_float else 'int64_t'})(n))"},
+        "ReduceMin": folds | {"FIRST": most, step: "((v) < (acc) ? (v) : (acc))"},
+        "ReduceProd": folds | {"ACC": wide, "FIRST": "1", step: f"(({wide})((acc) * ({wide})(v)))"},
+        "ReduceSum": sums | adds,
+        "ReduceSumSquare": sums | {step: f"((acc) + {square})"},
+    }
+    return rules[op]
 
 
 def reduce(site: Site) -> Step:
-    """ReduceSum, ReduceMean, ReduceMax, ReduceMin, ReduceProd; axes are an attribute or a second input."""
+    """The reductions; axes are an attribute or a second input."""
     x, out = site.tensor(0), site.out
     runtime = len(site.node.inputs) > 1
     params: Params = {"results": out.size}
@@ -133,7 +139,10 @@ def cumulate(site: Site) -> Step:
     return site.step(call)
 
 
-REDUCTIONS = ("ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum")
+REDUCTIONS = (
+    *("ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin"),
+    *("ReduceProd", "ReduceSum", "ReduceSumSquare"),
+)
 
 LOWERINGS: dict[str, Lowering] = {
     **dict.fromkeys(REDUCTIONS, reduce),
