@@ -134,5 +134,5 @@ def test_a_failing_inference_names_the_layer(one_world):
         agent.infer("crop-model", VALUES)
     status, body = caught.value.args
     assert (status, body["code"], body["layer"]) == (500, "trap", 1)
-    assert "trap in conv_1 (/second/Conv, Conv 1x1 8->8): out of bounds" in body["error"]
+    assert "trap in conv_1 (/second/Conv, Conv 1x1 8->8) -> 1x8: out of bounds" in body["error"]
     assert agent.infer("crop-model", VALUES)["model_version"] == "1.0.0"
