@@ -111,6 +111,17 @@ class Instance:
         self._call("run")
         return self._read_outputs()
 
+    def sizes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the outputs of the last run: smaller than declared where they depend on data."""
+        exports = self._instance.exports(self._store)
+        shapes = {}
+        for index, tensor in enumerate(self.meta.outputs):
+            shapes[tensor.name] = tensor.shape
+            if exports.get("output_dims") is not None:
+                raw = self.read(self._call("output_dims", index), 4 * len(tensor.shape))
+                shapes[tensor.name] = tuple(np.frombuffer(raw, np.int32).tolist())
+        return shapes
+
     def is_finite(self, inputs: Mapping[str, Array]) -> bool:
         """Whether `run` reports finite outputs for these inputs."""
         self._write(inputs)

@@ -1,0 +1,85 @@
+"""The official suite of the `onnx` package, through the compiler and wasmtime.
+
+python -m tests.bench.onnx [--json] [--table] [NAME-PART …]
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from tests.support.onnx_suite import SECONDS, Kind, Outcome, cases, kind, operator, prepare, run_case, select
+from tests.support.workers import run_all
+
+
+def run(parts: Sequence[str] = (), seed: int = 0) -> dict[str, Outcome]:
+    """Outcomes by the name of the case.
+
+    Args:
+        parts: Parts of names, or names of operators; all cases if there are none.
+        seed: For the inputs that are drawn anew.
+    """
+    prepare()
+    lost = partial(Outcome, "failed")
+    return dict(run_all(partial(run_case, seed=seed), select(parts), lost, seconds=SECONDS))
+
+
+def counts(outcomes: Mapping[str, Outcome]) -> dict[str, int]:
+    """Passed and total, by kind."""
+    total: Counter[Kind] = Counter(kind(cases()[name]) for name in outcomes)
+    passed = Counter(kind(cases()[name]) for name, outcome in outcomes.items() if outcome.status == "passed")
+    return {
+        "plain_passed": passed["plain"],
+        "plain_total": total["plain"],
+        "expanded_passed": passed["expanded"],
+        "expanded_total": total["expanded"],
+        "all_passed": passed.total(),
+        "all_total": total.total(),
+    }
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+def _report(outcomes: Mapping[str, Outcome], *, everything: bool) -> None:
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name, outcome in outcomes.items():
+        if outcome.status != "passed" and (everything or kind(cases()[name]) == "plain"):
+            groups[operator(cases()[name]), f"{outcome.status}: {outcome.reason}"].append(name)
+    for (op, reason), names in sorted(groups.items()):
+        _print(f"{op:24s} {len(names):3d}  {reason}")
+        _print(f"{'':29s}{' '.join(name.removeprefix('test_') for name in sorted(names))}")
+
+
+def main() -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", help="parts of names of cases, or names of operators")
+    parser.add_argument("--json", action="store_true", help="a JSON object as the last line")
+    parser.add_argument(
+        "--all", action="store_true", help="list what fails of all cases, not of the plain ones"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="for the inputs that are drawn anew")
+    arguments = parser.parse_args()
+    start = time.monotonic()
+    outcomes = run(arguments.parts, arguments.seed)
+    _report(outcomes, everything=arguments.all)
+    figures = counts(outcomes)
+    fresh = sum(outcome.fresh for outcome in outcomes.values())
+    _print(
+        f"plain {figures['plain_passed']}/{figures['plain_total']}   "
+        f"expanded {figures['expanded_passed']}/{figures['expanded_total']}   "
+        f"all {figures['all_passed']}/{figures['all_total']}   "
+        f"{fresh} also on fresh inputs   {time.monotonic() - start:.0f} s"
+    )
+    if arguments.json:
+        _print(json.dumps(figures))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
