@@ -95,7 +95,13 @@ class Context:
             self.refuse("its optional outputs have no kernel", "export without them")
 
     def axis(self, value: int, rank: int) -> int:
-        """An axis counted from the front."""
+        """An axis counted from the front.
+
+        Raises:
+            UnsupportedError: There is no such axis.
+        """
+        if not -rank <= value < rank:
+            self.refuse(f"it has no axis {value}: its rank is {rank}", "export the model again")
         return value + rank if value < 0 else value
 
     def emit(  # noqa: PLR0913, PLR0917 - what one node consists of

@@ -23,42 +23,20 @@ _MAX_SHAPE_DATA = 4096
 _RANDOM = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 )
-_WINDOWED = frozenset(
-    {
-        *(
-            "AveragePool",
-            "Col2Im",
-            "Conv",
-            "ConvInteger",
-            "ConvTranspose",
-            "DeformConv",
-            "GridSample",
-            "LpPool",
-        ),
-        *(
-            "LRN",
-            "MaxPool",
-            "MaxRoiPool",
-            "MaxUnpool",
-            "NonMaxSuppression",
-            "QLinearConv",
-            "Resize",
-            "RoiAlign",
-        ),
-        *("STFT", "Upsample"),
-    }
-)
-"""The reference evaluator loops over their elements and windows in Python: they run in the module instead."""
+_SLOW = frozenset({
+    "AveragePool", "Col2Im", "Conv", "ConvInteger", "ConvTranspose", "DeformConv", "GatherElements",
+    "GridSample", "LpPool", "LRN", "MaxPool", "MaxRoiPool", "MaxUnpool", "NonMaxSuppression", "QLinearConv",
+    "Resize", "RoiAlign", "STFT", "Upsample",
+})  # fmt: skip
+"""The reference evaluator loops over their windows in Python, or for as long as an index is large: these run
+in the module instead."""
 _LOOPED = {
-    **dict.fromkeys(
-        ("GatherElements", "GatherND", "ScatterElements", "ScatterND", "TopK", "Unique"), 1 << 17
-    ),
-    **dict.fromkeys(
-        ("ArgMax", "ArgMin", "Compress", "OneHot", "ReverseSequence", "LSTM", "GRU", "RNN"), 1 << 17
-    ),
-    **dict.fromkeys(("DFT", "Det", "Einsum"), 1 << 14),
-    **dict.fromkeys(("Gemm", "MatMul", "MatMulInteger", "QLinearMatMul"), 1 << 22),
-}
+    "ArgMax": 1 << 17, "ArgMin": 1 << 17, "Compress": 1 << 17, "GRU": 1 << 17, "GatherND": 1 << 17,
+    "LSTM": 1 << 17, "OneHot": 1 << 17, "RNN": 1 << 17, "ReverseSequence": 1 << 17,
+    "ScatterElements": 1 << 17, "ScatterND": 1 << 17, "TopK": 1 << 17, "Unique": 1 << 17,
+    "DFT": 1 << 14, "Det": 1 << 14, "Einsum": 1 << 14,
+    "Gemm": 1 << 22, "MatMul": 1 << 22, "MatMulInteger": 1 << 22, "QLinearMatMul": 1 << 22,
+}  # fmt: skip
 """The same for these, beyond so many elements of inputs and outputs."""
 
 
@@ -67,7 +45,7 @@ def is_foldable(node: onnx.NodeProto, types: Mapping[str, Type]) -> bool:
     if node.op_type in _LOOPED:
         shapes = [types[name][1] for name in (*node.input, *node.output) if name]
         return sum(math.prod(shape or ()) for shape in shapes) <= _LOOPED[node.op_type]
-    return node.op_type not in _RANDOM and node.op_type not in _WINDOWED
+    return node.op_type not in _RANDOM and node.op_type not in _SLOW
 
 
 def infer(
@@ -79,6 +57,7 @@ def infer(
         BrokenModelError: The inputs do not fit the operator.
         UnsupportedError: The type of an output is not known.
     """
+    _guard(node, types, where)
     schema = onnx.defs.get_schema(node.op_type, opset, node.domain)
     given = {name: type_proto(types[name]) for name in node.input if name}
     versions = [onnx.helper.make_opsetid(node.domain, opset)]
@@ -114,6 +93,28 @@ def infer(
         dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
         result[name] = (dtype, tuple(dim.dim_value for dim in dims) if known and dims is not None else None)
     return result
+
+
+def _guard(node: onnx.NodeProto, types: Mapping[str, Type], where: str) -> None:
+    """Refuse what would end the process: ONNX's inference indexes by these without a check."""
+    values = {attribute.name: attribute.i for attribute in node.attribute}
+    why = None
+    if node.op_type == "Split" and values.get("num_outputs", len(node.output)) != len(node.output):
+        why = f"num_outputs is {values['num_outputs']}, and it has {len(node.output)} outputs"
+    if node.op_type in _NORMALIZED and node.input:
+        rank = len(types[node.input[0]][1] or ())
+        if not -rank <= values.get("axis", -1) < rank:
+            why = f"it has no axis {values.get('axis', -1)}: its rank is {rank}"
+    if why:
+        raise BrokenModelError(
+            f"node {node.name} ({node.op_type}) does not fit its inputs: {why}",
+            where=where,
+            remedy="export the model again",
+            layer=f"{node.name} ({node.op_type})",
+        )
+
+
+_NORMALIZED = ("LayerNormalization", "RMSNormalization")
 
 
 def evaluate(

@@ -170,7 +170,8 @@ def _opset(path: Path, model: onnx.ModelProto) -> int:
 
 def _known_operators(path: Path, model: onnx.ModelProto, opset: int) -> None:
     """ONNX's checker would say the same, without naming the node."""
-    versions = {entry.domain: int(entry.version) for entry in model.opset_import}
+    # Bounded as ONNX's lookup takes it; the standard domain's version is checked by now.
+    versions = {entry.domain: min(max(int(entry.version), 1), 1 << 30) for entry in model.opset_import}
     functions = {(function.domain, function.name) for function in model.functions}
     for index, node in enumerate(model.graph.node):
         domain = "" if node.domain in STANDARD else node.domain

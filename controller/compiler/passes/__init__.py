@@ -7,6 +7,7 @@ stated in the file of the later pass.
 
 from collections.abc import Callable, Sequence
 
+from controller.compiler.errors import IllegalGraphError
 from controller.compiler.ir import Graph, verify
 from controller.compiler.passes.batch_norm import split_batch_norm
 from controller.compiler.passes.clamp import fuse_clamp
@@ -18,6 +19,7 @@ from controller.compiler.passes.layout import assign_layout
 from controller.compiler.passes.pad import fuse_pad, split_pad
 from controller.compiler.passes.redundant import remove_redundant
 from controller.compiler.passes.tables import merge_tables
+from protocol.errors import FleetError
 
 Pass = Callable[[Graph], None]
 
@@ -40,7 +42,16 @@ QUANTIZED_PASSES: tuple[Pass, ...] = (merge_tables, remove_dead_code)
 def apply(graph: Graph, passes: Sequence[Pass]) -> None:
     """Run passes in order, verifying after each."""
     for step in passes:
-        step(graph)
+        try:
+            step(graph)
+        except FleetError:
+            raise
+        except Exception as error:
+            raise IllegalGraphError(
+                f"pass {step.__name__} failed: {type(error).__name__}: {error}",
+                where=graph.name,
+                remedy="if the model is sound, this is a bug: please report it with the ONNX file",
+            ) from error
         verify(graph, step.__name__)
 
 

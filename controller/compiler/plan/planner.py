@@ -1,6 +1,6 @@
 """Lowers a graph with layout into steps, and gives every tensor its place."""
 
-from controller.compiler.errors import UnsupportedError
+from controller.compiler.errors import IllegalGraphError, UnsupportedError
 from controller.compiler.ir import Graph, Node
 from controller.compiler.ir.operators import VIEWS
 from controller.compiler.passes.layout import same_memory
@@ -9,6 +9,7 @@ from controller.compiler.plan.lower import LOWERINGS
 from controller.compiler.plan.lower.common import Site
 from controller.compiler.plan.steps import Call, Plan, Slot, Step
 from controller.compiler.targets import Target
+from protocol.errors import FleetError
 
 MAX_ARENA = 1 << 30
 
@@ -25,7 +26,7 @@ def plan(graph: Graph, target: Target) -> Plan:
     """
     owners = _owners(graph)
     lowered = [
-        LOWERINGS[node.op](Site(graph, node, target))
+        _lower(Site(graph, node, target))
         for node in graph.nodes
         if all(owners[name] == name for name in node.outputs)
     ]
@@ -47,6 +48,20 @@ def plan(graph: Graph, target: Target) -> Plan:
     state |= {name: state[owner] for name, owner in owners.items() if owner in graph.state}
     spaces = dict(zip(scratch, placement.offsets[len(tenants) :], strict=True))
     return Plan(steps, offsets, placement.size, placement.bound, spaces, state, state_size)
+
+
+def _lower(site: Site) -> Step:
+    """One step; a node that its lowering cannot take has passed the verifier, and should not have."""
+    try:
+        return LOWERINGS[site.node.op](site)
+    except FleetError:
+        raise
+    except Exception as error:
+        raise IllegalGraphError(
+            f"node {site.node.name} ({site.node.op}) cannot be lowered: {type(error).__name__}: {error}",
+            where=site.graph.name,
+            remedy="if the model is sound, this is a bug: please report it with the ONNX file",
+        ) from error
 
 
 def _state(graph: Graph) -> tuple[dict[str, int], int]:
