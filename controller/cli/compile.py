@@ -30,7 +30,9 @@ def compile_file(
         Path | None,
         typer.Option("--calibration", metavar="DIR|X.npz", help="In int8, its ranges from these samples."),
     ] = None,
-    method: Annotated[str, typer.Option("--method", help="How ranges are chosen: mse or minmax.")] = "mse",
+    method: Annotated[
+        str, typer.Option("--method", help="How ranges are chosen: mse, minmax, percentile or entropy.")
+    ] = "mse",
     shape: Shapes = None,
     carried: Annotated[
         list[str] | None,

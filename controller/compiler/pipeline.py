@@ -24,6 +24,7 @@ from controller.compiler.stages import (
     Int8,
     Request,
     Stage,
+    calibrate_stage,
     compile_stage,
     provenance,
     quantize_stage,
@@ -89,8 +90,9 @@ def build(
     done = Quantization(graph, ())
     if project.quantize is not None and not project.is_float:
         samples = load_samples(project.path(project.quantize.calibration or ""), graph, "calibration")
-        way = Int8(samples, project.quantize.method, project.quantize.keep_float)
-        done = quantize_stage(source, graph, way, progress)
+        table = project.quantize
+        way = Int8(samples, table.method, table.keep_float, table.operators, table.equalize)
+        done = quantize_stage(calibrate_stage(source, graph, way, progress), progress)
     document = encode(done.graph)
     origin = provenance(source, samples, document)
     header = Header(project.name, project.version, tuple(project.labels), origin)

@@ -29,9 +29,14 @@ class Quantize(_Table):
 
     calibration: str | None = None
     """`.npz`, one array for each ONNX input, first axis = sample."""
-    method: Literal["mse", "minmax"] = "mse"
+    method: Literal["mse", "minmax", "percentile", "entropy"] = "mse"
+    """How the range of a tensor is chosen from what calibration data showed of it."""
     keep_float: list[str] = []
     """Names of nodes that stay float32."""
+    operators: list[str] | None = None
+    """The operators that may become int8, for example Conv and MatMul; all unless given."""
+    equalize: bool = False
+    """Cross-layer equalization before quantizing."""
     float32: bool = Field(default=False, alias="float")
 
 

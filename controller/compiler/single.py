@@ -14,6 +14,7 @@ from controller.compiler.samples import Samples, check_samples, load_samples
 from controller.compiler.stages import (
     Int8,
     Request,
+    calibrate_stage,
     compile_stage,
     provenance,
     quantize_stage,
@@ -33,6 +34,8 @@ def compile_model(  # noqa: PLR0913 - what can be said about one compilation
     calibration: Path | str | Mapping[str, Array] | None = None,
     method: str = "mse",
     keep_float: Sequence[str] = (),
+    operators: Sequence[str] | None = None,
+    equalize: bool = False,
     state: Mapping[str, str] | None = None,
     name: str | None = None,
     progress: Progress | None = None,
@@ -47,8 +50,10 @@ def compile_model(  # noqa: PLR0913 - what can be said about one compilation
         shapes: Shape of each input whose size is open.
         calibration: One array for each ONNX input, first axis = sample; or a file or folder of such arrays,
             see `samples.load_samples`.
-        method: How ranges are chosen from calibration data: "mse" or "minmax".
+        method: How ranges are chosen from calibration data: "mse", "minmax", "percentile" or "entropy".
         keep_float: Names of ONNX nodes that stay float32.
+        operators: The ONNX operators that may become int8, for example Conv and MatMul; all unless given.
+        equalize: Whether channels between layers are made of similar size before (cross-layer equalization).
         state: Inputs that the module keeps from run to run, each with the output that becomes its next value.
         name: Of the module; from the file's name unless given.
         progress: Told of every stage.
@@ -69,7 +74,8 @@ def compile_model(  # noqa: PLR0913 - what can be said about one compilation
     samples = None
     if calibration is not None:
         samples = _samples(calibration, graph)
-        graph = quantize_stage(sound, graph, Int8(samples, method, keep_float), progress).graph
+        way = Int8(samples, method, keep_float, operators, equalize)
+        graph = quantize_stage(calibrate_stage(sound, graph, way, progress), progress).graph
     header = Header(graph.name, VERSION, provenance=provenance(sound, samples, encode(graph)))
     return compile_stage(graph, machine, header, progress)
 

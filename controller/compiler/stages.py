@@ -15,9 +15,10 @@ from controller.compiler.emit.toolchain import toolchain_version
 from controller.compiler.frontend import Model, Source, carry, import_model, read
 from controller.compiler.ir import Graph, verify
 from controller.compiler.passes import FLOAT_PASSES, QUANTIZED_PASSES, apply, assign_layout
+from controller.compiler.passes.equalization import cross_layer_equalization
 from controller.compiler.plan import Plan, plan
 from controller.compiler.progress import Progress
-from controller.compiler.quantize import Quantization, observe, quantize
+from controller.compiler.quantize import Calibration, Quantization, calibrate, quantize
 from controller.compiler.samples import Samples
 from controller.compiler.targets import Target
 
@@ -86,31 +87,77 @@ class Int8:
 
     Attributes:
         samples: Calibration data.
-        method: A key of `quantize.ranges.METHODS`.
+        method: A key of `quantize.METHODS`.
         keep_float: Names of nodes that stay float32.
+        operators: The operators that may become int8; None for all.
+        equalize: Whether `cross_layer_equalization` runs before.
     """
 
     samples: Samples
     method: str
-    keep_float: Sequence[str]
+    keep_float: Sequence[str] = ()
+    operators: Sequence[str] | None = None
+    equalize: bool = False
+
+    @property
+    def text(self) -> str:
+        """In a word or two, as provenance states it."""
+        return f"{self.method}, equalized" if self.equalize else self.method
 
 
-def quantize_stage(source: Source, graph: Graph, way: Int8, progress: Progress) -> Quantization:
+@dataclass(frozen=True)
+class Calibrated:
+    """A float graph about to be quantized, and what calibration data told about its tensors."""
+
+    graph: Graph
+    calibration: Calibration
+    way: Int8
+
+
+def calibrate_stage(source: Source, graph: Graph, way: Int8, progress: Progress) -> Calibrated:
+    """Observe the float model on the samples; the graph is left as it is.
+
+    Raises:
+        BrokenModelError: The float model does not run.
+    """
+    with Stage(progress, "calibrate") as stage:
+        divisors = {}
+        if way.equalize:
+            graph = copy.deepcopy(graph)
+            divisors = cross_layer_equalization(graph)
+            verify(graph, "cross_layer_equalization")
+        calibration = calibrate(source, graph, way.samples, way.method, progress, divisors=divisors)
+        stage.detail = f"{len(way.samples):,} samples   {way.text}"
+    return Calibrated(graph, calibration, way)
+
+
+def rewrite(calibrated: Calibrated, kept: Mapping[str, str] | None = None) -> Quantization:
+    """Float graph to int8 graph.
+
+    Args:
+        calibrated: From `calibrate_stage`.
+        kept: Nodes that stay float32 besides those that were asked for, each with the reason.
+
+    Raises:
+        CalibrationError: `keep_float` names what is not there.
+    """
+    way = calibrated.way
+    keep_float = {**(kept or {}), **dict.fromkeys(way.keep_float, "asked for")}
+    done = quantize(calibrated.graph, calibrated.calibration, keep_float, way.operators)
+    verify(done.graph, "quantize", lowered=True)
+    apply(done.graph, QUANTIZED_PASSES)
+    return done
+
+
+def quantize_stage(calibrated: Calibrated, progress: Progress) -> Quantization:
     """Float graph to int8 graph, by what the samples show.
 
     Raises:
         CalibrationError: `keep_float` names what is not there.
-        BrokenModelError: The float model does not run.
     """
-    with Stage(progress, "calibrate") as stage:
-        histograms = observe(source, graph, way.samples, progress)
-        stage.detail = f"{len(way.samples):,} samples   {way.method}"
     with Stage(progress, "quantize") as stage:
-        done = quantize(graph, histograms, way.method, way.keep_float)
-        verify(done.graph, "quantize", lowered=True)
-        apply(done.graph, QUANTIZED_PASSES)
-        kept = "; ".join(f"{name}: {reason}" for name, reason in done.kept.items())
-        stage.detail = f"{len(done.int8)} layers int8, {len(done.kept)} float32{f' ({kept})' if kept else ''}"
+        done = rewrite(calibrated)
+        stage.detail = done.text
     return done
 
 

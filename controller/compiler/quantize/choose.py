@@ -9,12 +9,12 @@ from controller.compiler.errors import CalibrationError
 from controller.compiler.ir import FLOAT, Array, Graph, Node, Quant
 from controller.compiler.ir.operators import OPERATORS, VIEWS
 from controller.compiler.quantize.functions import unary_function
-from controller.compiler.quantize.histogram import Histogram
-from controller.compiler.quantize.ranges import METHODS, Range, to_quant
+from controller.compiler.quantize.means import PRODUCTS
+from controller.compiler.quantize.observe import Calibration
+from controller.compiler.quantize.ranges import Range, to_quant
 from controller.compiler.quantize.weights import QuantizedWeights, quantize_weights
 
 SOFTMAX = Quant.per_tensor(1 / 256, -128)
-WEIGHTED = ("Conv", "Gemm", "MatMul")
 
 
 @dataclass
@@ -36,15 +36,23 @@ class Plan:
     made: set[str] = field(default_factory=set)
 
 
-def choose(graph: Graph, histograms: Mapping[str, Histogram], method: str, keep_float: Sequence[str]) -> Plan:
+def choose(
+    graph: Graph, calibration: Calibration, keep_float: Mapping[str, str], operators: Sequence[str] | None
+) -> Plan:
     """Decide node by node, in the order of the graph.
+
+    Args:
+        graph: After the float passes.
+        calibration: Of its tensors.
+        keep_float: Names of nodes that stay float32, each with the reason.
+        operators: The operators that may become int8, or None for all; those that only move elements follow.
 
     Raises:
         CalibrationError: A float input or output of the graph has no range.
     """
-    ranges = {name: METHODS[method](h) for name, h in histograms.items() if not h.nonfinite}
+    ranges = dict(calibration.ranges)
     _spread_ranges(graph, ranges)
-    chooser = _Chooser(graph, ranges, keep_float)
+    chooser = _Chooser(graph, Calibration(ranges, calibration.means), keep_float, operators)
     for name in graph.inputs:
         if graph.tensors[name].dtype == FLOAT:
             chooser.give(name)
@@ -69,10 +77,17 @@ class _Stays(Exception):  # noqa: N818 - not an error: a node stays float32
 
 
 class _Chooser:
-    def __init__(self, graph: Graph, ranges: Mapping[str, Range], keep_float: Sequence[str]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        calibration: Calibration,
+        keep_float: Mapping[str, str],
+        operators: Sequence[str] | None,
+    ) -> None:
         self.plan = Plan()
-        self._graph, self._ranges, self._keep_float = graph, ranges, keep_float
-        self._wishes = _concat_wishes(graph, ranges)
+        self._graph, self._ranges, self._means = graph, calibration.ranges, calibration.means
+        self._keep_float, self._operators = keep_float, operators
+        self._wishes = _concat_wishes(graph, self._ranges)
 
     def give(self, name: str) -> None:
         """A graph input arrives as int8."""
@@ -98,7 +113,7 @@ class _Chooser:
     def _scale_of_copy(self, node: Node) -> Quant | None:
         """The input's scale, for operators that keep it."""
         if node.name in self._keep_float:
-            raise _Stays("asked for")
+            raise _Stays(self._keep_float[node.name])
         if OPERATORS[node.op].quantized != "copy" or node.op == "Concat":
             return None
         if node.inputs[0] not in self.plan.made:
@@ -111,13 +126,15 @@ class _Chooser:
         activations = [name for name, data in zip(node.inputs, constants, strict=True) if data is None]
         if not OPERATORS[node.op].quantized and unary_function(node, constants) is None:
             raise _Stays(f"{node.op} has no int8 form")
+        if self._operators is not None and node.op not in self._operators:
+            raise _Stays("not among the operators asked for")
         inputs = {name: self._input_scale(name) for name in activations}
         quant = self._output_scale(node, node.output)
         if quant is None and node.op == "Concat":
             quant = self._union(node, inputs)
         if quant is None:
             raise _Stays("no calibration data reaches it")
-        if node.op in WEIGHTED:
+        if node.op in PRODUCTS:
             self.plan.weights[node.name] = self._weigh(node, constants, inputs, quant)
         # A float32 input becomes int8 at this border.
         for name, scale in inputs.items():
@@ -150,7 +167,8 @@ class _Chooser:
         bias = constants[2] if len(constants) > 2 else np.zeros(w.shape[axis], FLOAT)
         if bias is None:
             raise _Stays("its bias is computed at run time")
-        weights = quantize_weights(w, bias, axis, inputs[node.inputs[0]], quant)
+        x = node.inputs[0]
+        weights = quantize_weights(w, bias, axis, inputs[x], quant, mean=self._means.get(x))
         if weights is None:
             raise _Stays("its sums could leave int32")
         return weights

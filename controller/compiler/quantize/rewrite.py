@@ -11,14 +11,15 @@ import numpy as np
 
 from controller.compiler.errors import CalibrationError
 from controller.compiler.ir import FLOAT, INT8, Array, Graph, Node, Quant, Tensor
-from controller.compiler.quantize.choose import WEIGHTED, Plan, choose
+from controller.compiler.quantize.choose import Plan, choose
 from controller.compiler.quantize.functions import (
     quantize_array,
     softmax_table,
     unary_function,
     unary_table,
 )
-from controller.compiler.quantize.histogram import Histogram
+from controller.compiler.quantize.means import PRODUCTS
+from controller.compiler.quantize.observe import Calibration
 from controller.compiler.quantize.ranges import to_quant
 
 
@@ -36,21 +37,31 @@ class Quantization:
     int8: tuple[str, ...]
     kept: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def text(self) -> str:
+        """One line, as `fleet build` shows it."""
+        kept = "; ".join(f"{name}: {reason}" for name, reason in self.kept.items())
+        return f"{len(self.int8)} layers int8, {len(self.kept)} float32{f' ({kept})' if kept else ''}"
+
 
 def quantize(
-    graph: Graph, histograms: Mapping[str, Histogram], method: str, keep_float: Sequence[str] = ()
+    graph: Graph,
+    calibration: Calibration,
+    keep_float: Mapping[str, str] | None = None,
+    operators: Sequence[str] | None = None,
 ) -> Quantization:
     """Quantize what has an int8 form and a known range.
 
     Args:
         graph: After the float passes; it is not changed.
-        histograms: From `observe`.
-        method: A key of `ranges.METHODS`.
-        keep_float: Names of nodes to leave in float32.
+        calibration: From `calibrate`.
+        keep_float: Names of nodes to leave in float32, each with the reason.
+        operators: The operators that may become int8, for example Conv and MatMul; None for all.
 
     Raises:
         CalibrationError: A float input of the graph has no range, or `keep_float` names no layer.
     """
+    keep_float = keep_float or {}
     names = {node.name for node in graph.nodes}
     unknown = [name for name in keep_float if name not in names]
     if unknown:
@@ -59,7 +70,7 @@ def quantize(
             where=graph.name,
             remedy=f"layers after fusion: {', '.join(sorted(names))}",
         )
-    plan = choose(graph, histograms, method, keep_float)
+    plan = choose(graph, calibration, keep_float, operators)
     writer = _Writer(graph, plan)
     for node in graph.nodes:
         writer.write(node)
@@ -150,7 +161,7 @@ class _Writer:
             table = unary_table(function, self._plan.quants[x], out.scaling)
             op, attrs = "Table", {"function": node.op}
             inputs = [x, self._new.add_constant(f"{node.name}/table", table)]
-        elif node.op in WEIGHTED:
+        elif node.op in PRODUCTS:
             inputs = self._weights(node)
         elif node.op == "Softmax":
             x_quant = self._plan.quants[node.inputs[0]]

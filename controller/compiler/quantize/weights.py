@@ -20,8 +20,13 @@ class QuantizedWeights:
     bias_quant: Quant
 
 
-def quantize_weights(w: Array, b: Array, axis: int, x: Quant, y: Quant) -> QuantizedWeights | None:
-    """Quantize one layer.
+def quantize_weights(  # noqa: PLR0913 - one layer: its constants, and what is known of its ends
+    w: Array, b: Array, axis: int, x: Quant, y: Quant, *, mean: Array | None = None
+) -> QuantizedWeights | None:
+    """Quantize one layer, its bias corrected so that its mean output stays what it was.
+
+    Bias correction: M. Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias
+    Correction", 2019, section 4.2; the means are measured. Pads count as if they were data.
 
     Args:
         w: float32, output channels along `axis`.
@@ -29,6 +34,7 @@ def quantize_weights(w: Array, b: Array, axis: int, x: Quant, y: Quant) -> Quant
         axis: 0 for Conv (OIHW), 1 for Gemm and MatMul ([K, N]).
         x: Of the input.
         y: Of the output.
+        mean: float64, of each channel of the input; without it the bias is not corrected.
 
     Returns:
         None if the proof `Σ|w|·max(127 - zx, zx + 128) + |b| < 2³¹` fails for a channel, or a multiplier is
@@ -42,6 +48,8 @@ def quantize_weights(w: Array, b: Array, axis: int, x: Quant, y: Quant) -> Quant
     scale = np.where(scale < 2.0**-100, 1.0, scale).astype(FLOAT)
     wide = scale.astype(np.float64).reshape([-1 if i == axis else 1 for i in range(w.ndim)])
     weight = np.clip(np.rint(w / wide), -127, 127).astype(INT8)
+    if mean is not None:
+        b = b - _shift(weight * wide - w, axis, mean)
     bias_scale = x.s * scale
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         bias = np.rint(b.astype(np.float64) / bias_scale.astype(np.float64))
@@ -53,3 +61,12 @@ def quantize_weights(w: Array, b: Array, axis: int, x: Quant, y: Quant) -> Quant
     if not np.all(sums + np.abs(bias) < _SUM_LIMIT):
         return None
     return QuantizedWeights(weight, Quant(scale, 0, axis), bias.astype(np.int32), Quant(bias_scale, 0, 0))
+
+
+def _shift(error: Array, axis: int, mean: Array) -> Array:
+    """By how much errors of the weights shift the mean of each output channel, float64 [channels]."""
+    if axis == 1:
+        return np.asarray(mean @ error)
+    within = error.reshape(error.shape[0], error.shape[1], -1).sum(2)
+    groups = mean.reshape(-1, error.shape[1]).repeat(error.shape[0] * error.shape[1] // mean.size, 0)
+    return np.asarray((within * groups).sum(1))
