@@ -139,6 +139,23 @@ class Context:
         self.graph.nodes.append(Node(node_name, op, list(inputs), [target], attrs))
         return target
 
+    def emit_to(self, output: str, op: str, inputs: Sequence[str], name: str, **attrs: Any) -> None:
+        """Write a node that makes another output of the ONNX node than the first.
+
+        Args:
+            output: Its name.
+            op: Operator of the graph.
+            inputs: Names of its inputs.
+            name: Suffix of the node's name.
+            **attrs: Attributes.
+        """
+        dtype, shape = self.types[output]
+        if shape is None:
+            self.refuse("the size of its output depends on data", "export it with static shapes")
+        self.graph.tensors[output] = Tensor(output, dtype, shape)
+        node_name = self.graph.fresh(f"{self.node.name}/{name}")
+        self.graph.nodes.append(Node(node_name, op, list(inputs), [output], attrs))
+
     def emit_all(self, op: str, inputs: Sequence[str], **attrs: Any) -> None:
         """Write one node with all outputs of the ONNX node; those that nobody named get a name."""
         outputs = []

@@ -3,12 +3,13 @@
 from controller.compiler.frontend.context import Importer
 from controller.compiler.frontend.operators import (
     activation,
+    algebra,
     cast,
+    composed,
     elementwise,
     indexing,
     linear,
     movement,
-    normalization,
     reduction,
     scalar,
     slicing,
@@ -17,14 +18,15 @@ from controller.compiler.frontend.operators import (
 
 IMPORTERS: dict[str, Importer] = {
     **activation.IMPORTERS,
+    **algebra.IMPORTERS,
     **elementwise.IMPORTERS,
     **cast.IMPORTERS,
     **indexing.IMPORTERS,
     **slicing.IMPORTERS,
     **linear.IMPORTERS,
     **movement.IMPORTERS,
-    **normalization.IMPORTERS,
     **window.IMPORTERS,
+    **composed.IMPORTERS,
     **reduction.IMPORTERS,
     **scalar.IMPORTERS,
 }

@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from controller.compiler.frontend.context import Context, Importer
+from controller.compiler.frontend.context import Context
 from controller.compiler.ir import FLOAT
 
 
 def batch_normalization(ctx: Context) -> None:
     """A scale and a shift for each channel, computed here in float64."""
     ctx.only_output()
-    if ctx.attrs.get("training_mode", 0) or not ctx.attrs.get("spatial", 1):
-        ctx.refuse("training mode and per-activation statistics have no kernel", "export with model.eval()")
+    if not ctx.attrs.get("spatial", 1):
+        ctx.refuse("per-activation statistics have no kernel", "export with model.eval()")
     scale, bias, mean, variance = (
         ctx.constant(i, what).astype(np.float64)
         for i, what in enumerate(("its scale", "its bias", "its mean", "its variance"), start=1)
@@ -24,6 +24,3 @@ def batch_normalization(ctx: Context) -> None:
         ctx.add_constant("shift", shift.astype(FLOAT)),
     ]
     ctx.emit("BatchNormalization", inputs)
-
-
-IMPORTERS: dict[str, Importer] = {"BatchNormalization": batch_normalization}

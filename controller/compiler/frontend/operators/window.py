@@ -1,16 +1,25 @@
-"""Conv and the pools: every attribute explicit, no `auto_pad`."""
+"""Conv and the pools: every attribute explicit, no `auto_pad`.
+
+Maps of float32 with one or two dimensions and known weights have fast kernels; any other rank, type or
+weight has a general one.
+"""
 
 from typing import Any
 
+import numpy as np
+
 from controller.compiler.frontend.context import Context, Importer
+from controller.compiler.ir import FLOAT
+
+MAX_RANK = 5
 
 
 def _geometry(ctx: Context, kernel: list[int]) -> dict[str, Any]:
     """kernel_shape, strides, pads, dilations."""
     spatial = ctx.tensor(0).shape[2:]
     rank = len(spatial)
-    if rank not in (1, 2):
-        ctx.refuse(f"windows of {rank} dimensions have no kernel; 1 and 2 have", "reshape to two dimensions")
+    if rank > MAX_RANK:
+        ctx.refuse(f"windows of {rank} dimensions have no kernel; up to {MAX_RANK} have")
     strides = list(ctx.attrs.get("strides", [1] * rank))
     dilations = list(ctx.attrs.get("dilations", [1] * rank))
     auto_pad = ctx.attrs.get("auto_pad", b"NOTSET").decode()
@@ -31,17 +40,59 @@ def _geometry(ctx: Context, kernel: list[int]) -> dict[str, Any]:
 
 def conv(ctx: Context) -> None:
     """Conv, with any group."""
-    w = ctx.constant(1, "its weight")
-    if ctx.has(2):
-        ctx.constant(2, "its bias")
+    w = ctx.tensor(1)
     inputs = [name for name in ctx.node.input if name]
-    ctx.emit("Conv", inputs, **_geometry(ctx, list(w.shape[2:])), group=int(ctx.attrs.get("group", 1)))
+    geometry = _geometry(ctx, list(w.shape[2:])) | {"group": int(ctx.attrs.get("group", 1))}
+    known = all(ctx.graph.tensors[name].is_constant for name in inputs[1:])
+    if known and _is_fast(ctx):
+        ctx.emit("Conv", inputs, **geometry)
+        return
+    if len(inputs) < 3:
+        inputs.append(ctx.add_constant("bias", np.zeros(w.shape[0], ctx.out_dtype)))
+    ctx.emit("GeneralConv", inputs, **geometry)
+
+
+def _is_fast(ctx: Context) -> bool:
+    return ctx.tensor(0).dtype == FLOAT and len(ctx.tensor(0).shape) in (3, 4)
+
+
+def conv_transpose(ctx: Context) -> None:
+    """ConvTranspose."""
+    x, w, out = ctx.tensor(0), ctx.tensor(1), ctx.out_shape
+    rank = len(x.shape) - 2
+    kernel = list(w.shape[2:])
+    strides = list(ctx.attrs.get("strides", [1] * rank))
+    dilations = list(ctx.attrs.get("dilations", [1] * rank))
+    extra = list(ctx.attrs.get("output_padding", [0] * rank))
+    auto_pad = ctx.attrs.get("auto_pad", b"NOTSET").decode()
+    pads = list(ctx.attrs.get("pads", [0] * (2 * rank)))
+    if "output_shape" in ctx.attrs or auto_pad.startswith("SAME"):
+        for d in range(rank):
+            full = strides[d] * (x.shape[d + 2] - 1) + extra[d] + (kernel[d] - 1) * dilations[d] + 1
+            total = max(full - out[d + 2], 0)
+            # ONNX: with SAME_UPPER the odd one is at the end, in all other cases at the begin.
+            pads[d] = total // 2 if auto_pad == "SAME_UPPER" else total - total // 2
+            pads[d + rank] = total - pads[d]
+    bias = ctx.node.input[2] if ctx.has(2) else ctx.add_constant("bias", np.zeros(out[1], x.dtype))
+    ctx.emit(
+        "ConvTranspose",
+        [x.name, w.name, bias],
+        kernel_shape=kernel,
+        strides=strides,
+        pads=pads,
+        dilations=dilations,
+        group=int(ctx.attrs.get("group", 1)),
+    )
 
 
 def max_pool(ctx: Context) -> None:
     """MaxPool; `ceil_mode` shows in the output's shape."""
-    ctx.only_output()
-    ctx.emit("MaxPool", [ctx.node.input[0]], **_geometry(ctx, list(ctx.attrs["kernel_shape"])))
+    geometry = _geometry(ctx, list(ctx.attrs["kernel_shape"]))
+    if _is_fast(ctx) and not any(ctx.node.output[1:]):
+        ctx.emit("MaxPool", [ctx.node.input[0]], **geometry)
+        return
+    geometry["storage_order"] = int(ctx.attrs.get("storage_order", 0))
+    ctx.emit_all("GeneralMaxPool", [ctx.node.input[0]], **geometry)
 
 
 def average_pool(ctx: Context) -> None:
@@ -50,7 +101,8 @@ def average_pool(ctx: Context) -> None:
     geometry = _geometry(ctx, list(ctx.attrs["kernel_shape"]))
     for axis, size in enumerate(ctx.tensor(0).shape[2:]):
         _refuse_empty_windows(ctx, geometry, axis, size, padded=bool(include))
-    ctx.emit("AveragePool", [ctx.node.input[0]], **geometry, count_include_pad=include)
+    op = "AveragePool" if _is_fast(ctx) else "GeneralAveragePool"
+    ctx.emit(op, [ctx.node.input[0]], **geometry, count_include_pad=include)
 
 
 def _refuse_empty_windows(
@@ -69,20 +121,54 @@ def _refuse_empty_windows(
 
 def global_average_pool(ctx: Context) -> None:
     """GlobalAveragePool."""
-    if len(ctx.tensor(0).shape) not in (3, 4):
-        ctx.refuse("windows of other than 1 or 2 dimensions have no kernel")
-    ctx.emit("GlobalAveragePool", [ctx.node.input[0]])
+    if _is_fast(ctx):
+        ctx.emit("GlobalAveragePool", [ctx.node.input[0]])
+        return
+    geometry = _geometry(ctx, list(ctx.tensor(0).shape[2:]))
+    ctx.emit("GeneralAveragePool", [ctx.node.input[0]], **geometry, count_include_pad=0)
 
 
 def global_max_pool(ctx: Context) -> None:
     """GlobalMaxPool: a MaxPool whose window is everything."""
-    ctx.emit("MaxPool", [ctx.node.input[0]], **_geometry(ctx, list(ctx.tensor(0).shape[2:])))
+    geometry = _geometry(ctx, list(ctx.tensor(0).shape[2:]))
+    if _is_fast(ctx):
+        ctx.emit("MaxPool", [ctx.node.input[0]], **geometry)
+    else:
+        ctx.emit("GeneralMaxPool", [ctx.node.input[0]], **geometry, storage_order=0)
+
+
+def lp_pool(ctx: Context) -> None:
+    """LpPool and GlobalLpPool."""
+    kernel = list(ctx.attrs.get("kernel_shape", ctx.tensor(0).shape[2:]))
+    ctx.emit("LpPool", [ctx.node.input[0]], **_geometry(ctx, kernel), p=int(ctx.attrs.get("p", 2)))
+
+
+def lrn(ctx: Context) -> None:
+    """LRN."""
+    values = {"alpha": 1e-4, "beta": 0.75, "bias": 1.0}
+    attrs: dict[str, Any] = {key: float(ctx.attrs.get(key, default)) for key, default in values.items()}
+    ctx.emit("LRN", [ctx.node.input[0]], size=int(ctx.attrs["size"]), **attrs)
+
+
+def max_unpool(ctx: Context) -> None:
+    """MaxUnpool; the indices count the tensor that was pooled, which may be smaller than the output."""
+    x = ctx.tensor(0)
+    rank = len(x.shape) - 2
+    kernel, strides = list(ctx.attrs["kernel_shape"]), list(ctx.attrs.get("strides", [1] * rank))
+    pads = list(ctx.attrs.get("pads", [0] * (2 * rank)))
+    sizes = [(x.shape[d + 2] - 1) * strides[d] - pads[d] - pads[d + rank] + kernel[d] for d in range(rank)]
+    ctx.emit("MaxUnpool", list(ctx.node.input[:2]), pooled_shape=[*x.shape[:2], *sizes])
 
 
 IMPORTERS: dict[str, Importer] = {
     "AveragePool": average_pool,
     "Conv": conv,
+    "ConvTranspose": conv_transpose,
     "GlobalAveragePool": global_average_pool,
+    "GlobalLpPool": lp_pool,
     "GlobalMaxPool": global_max_pool,
+    "LRN": lrn,
+    "LpPool": lp_pool,
     "MaxPool": max_pool,
+    "MaxUnpool": max_unpool,
 }

@@ -27,6 +27,7 @@ def _general(
     )
 
 
+_WINDOW = ("kernel_shape", "strides", "pads", "dilations")
 _SCALAR = (
     *("Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Ceil", "Cos", "Cosh"),
     *("Erf", "Exp", "Floor", "IsNaN", "Log", "Neg", "Not", "Reciprocal", "Round", "Sign", "Sin"),
@@ -53,15 +54,25 @@ GENERAL: dict[str, Operator] = {
     "BitShift": _general(2, "direction", layout="any"),
     "Cast": _general(1, layout="any"),
     "Compress": _general(2, "axis", outputs=2),
+    "ConvTranspose": _general(3, *_WINDOW, "group"),
     "CumProd": _general(2, "exclusive", "reverse"),
     "CumSum": _general(2, "exclusive", "reverse"),
+    "DFT": _general(1, "axis", "size", "inverse"),
+    "Det": _general(1),
+    "Einsum": _general((1, 3), "labels", "out_labels", types="same"),
     "Elu": _general(1, "alpha", layout="any"),
     "Expand": _general(1, quantized="copy", types="same"),
     "Gather": _general(2, "axis", quantized="copy", types="same"),
     "GatherElements": _general(2, "axis", quantized="copy", types="same"),
     "GatherND": _general(2, "batch_dims", quantized="copy", types="same"),
+    "GeneralAveragePool": _general(1, *_WINDOW, "count_include_pad"),
+    "GeneralConv": _general(3, *_WINDOW, "group"),
+    "GeneralMaxPool": _general(1, *_WINDOW, "storage_order", outputs=(1, 2)),
     "IsInf": _general(1, "negative", "positive", layout="any"),
+    "LRN": _general(1, "alpha", "beta", "bias", "size"),
     "LeakyRelu": _general(1, "alpha", layout="any"),
+    "LpPool": _general(1, *_WINDOW, "p"),
+    "MaxUnpool": _general(2, "pooled_shape", types="same"),
     "Mod": _general(2, "fmod", layout="any"),
     "NonZero": _general(1, outputs=2),
     "OneHot": _general(2, "axis"),
@@ -69,6 +80,7 @@ GENERAL: dict[str, Operator] = {
     "ReverseSequence": _general(2, "batch_axis", "time_axis", quantized="copy", types="same"),
     "ScatterElements": _general(3, "axis", "reduction", types="same"),
     "ScatterND": _general(3, "reduction", types="same"),
+    "STFT": _general((2, 3), "size"),
     "Selu": _general(1, "alpha", "beta", "gamma", layout="any"),
     "Shrink": _general(1, "alpha", "beta", layout="any"),
     # With bounds that are known as attributes, else as inputs: starts, ends, axes, steps.

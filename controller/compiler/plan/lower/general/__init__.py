@@ -1,12 +1,22 @@
 """Operators that are compiled from the templates of `modules/kernels/general`, by family."""
 
 from controller.compiler.plan.lower.common import Lowering
-from controller.compiler.plan.lower.general import elementwise, indexing, movement, reduction, scalar
+from controller.compiler.plan.lower.general import (
+    algebra,
+    elementwise,
+    indexing,
+    movement,
+    reduction,
+    scalar,
+    window,
+)
 
 LOWERINGS: dict[str, Lowering] = {
+    **algebra.LOWERINGS,
     **elementwise.LOWERINGS,
     **indexing.LOWERINGS,
     **movement.LOWERINGS,
     **reduction.LOWERINGS,
     **scalar.LOWERINGS,
+    **window.LOWERINGS,
 }

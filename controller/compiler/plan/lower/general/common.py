@@ -1,13 +1,14 @@
 """What the lowerings of general operators share: C types, and walks over several operands."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from controller.compiler.ir import Shape, Tensor
 from controller.compiler.plan.memory import broadcast_strides, loops
-from controller.compiler.plan.steps import Argument, Call, Params, Template
+from controller.compiler.plan.steps import Argument, Call, Params, Scratch, Template
 
 MAX_RANK = 8
 MAX_OPERANDS = 4
@@ -53,6 +54,11 @@ def instance(
     """
     macros = tuple((f"FLEET_{name}", value) for name, value in defines.items())
     return Call(kernel, struct, params, tuple(arguments), template=Template(file, macros))
+
+
+def with_scratch(call: Call, nbytes: int) -> Call:
+    """The call of a kernel whose last argument is memory that it needs while it runs."""
+    return replace(call, scratch=Scratch(nbytes, str(nbytes)))
 
 
 def walk(shape: Shape, order: Sequence[int], strides: Sequence[Sequence[int]]) -> Params:

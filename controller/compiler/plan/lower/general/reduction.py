@@ -9,7 +9,7 @@ from controller.compiler.plan.lower.general.common import c_type, instance, suff
 from controller.compiler.plan.steps import Params, Slot, Step
 
 
-def _limits(dtype: np.dtype[np.generic]) -> tuple[str, str]:
+def limits(dtype: np.dtype[np.generic]) -> tuple[str, str]:
     """C expressions of the least and the largest value of a type."""
     c = c_type(dtype)
     if dtype.kind == "f":
@@ -25,7 +25,7 @@ def _limits(dtype: np.dtype[np.generic]) -> tuple[str, str]:
 def _rule(site: Site) -> dict[str, str]:
     """Macros of `reduce.h`."""
     dtype, op = site.out.dtype, site.node.op
-    c, (least, most) = c_type(dtype), _limits(dtype)
+    c, (least, most) = c_type(dtype), limits(dtype)
     is_float, name = dtype.kind == "f", suffix(dtype)
     wide = c if is_float else "uint64_t"
     signed = "(int64_t)" if dtype.kind == "i" else ""
