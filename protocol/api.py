@@ -15,6 +15,7 @@ from protocol.module import TensorMeta
 
 HexDigest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Hex = Annotated[str, Field(pattern=r"^([0-9a-f]{2})*$")]
+CommandId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Label = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 
 RolloutState = Literal["running", "paused", "done", "failed", "stopped", "superseded"]
@@ -93,6 +94,34 @@ class Labels(Resource):
     """All labels of a device."""
 
     labels: dict[Label, str]
+
+
+class ProfileRequest(Resource):
+    """Time the layers of what a device runs of a model."""
+
+    model: Name
+    rounds: Annotated[int, Field(ge=1, le=1000)] | None = None
+
+
+class DeviceProfile(Resource):
+    """What a device answered; seconds. All but the first four fields are there once it is `done`."""
+
+    id: CommandId
+    device: Name
+    model: Name
+    state: Literal["waiting", "done", "failed", "lost"]
+    """`failed`: `fault` says why; `lost`: no answer came in time."""
+    fault: Fault | None = None
+    version: Version | None = None
+    target: Name | None = None
+    metadata: Hex | None = None
+    """The section `fleet.meta` of the module, from its release."""
+    layers: list[float] = []
+    times: list[int] = []
+    """How often each layer ran in each round."""
+    run: float = 0
+    call: float = 0
+    rounds: int = 0
 
 
 class WantedModel(Resource):
@@ -425,6 +454,8 @@ DELETE /api/v1/devices/{name}                  204
 PUT    /api/v1/devices/{name}/labels           Labels -> Device
 POST   /api/v1/devices/{name}/claim            Claim -> Claimed; no bearer token, the claim's own
 GET    /api/v1/devices/{name}/why              Why
+POST   /api/v1/devices/{name}/profiles         ProfileRequest -> 201 DeviceProfile
+GET    /api/v1/devices/{name}/profiles/{id}?wait=  DeviceProfile (long poll)
 PATCH  /api/v1/groups/{name}                   GroupChange -> Group
 GET    /api/v1/groups                          list[Group]
 GET    /api/v1/groups/{name}                   Group

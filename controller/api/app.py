@@ -105,6 +105,16 @@ def make_app(service: Service, token: str) -> FastAPI:  # noqa: C901, PLR0915 - 
     def why(name: Name) -> api.Why:
         return service.status.why(name)
 
+    @app.post(f"{v1}/devices/{{name}}/profiles", status_code=201, dependencies=guarded)
+    def profile(name: Name, request: api.ProfileRequest) -> api.DeviceProfile:
+        return service.commands.profile(name, request)
+
+    @app.get(f"{v1}/devices/{{name}}/profiles/{{identity}}", dependencies=guarded)
+    async def profiled(
+        name: Name, identity: api.CommandId, wait: Annotated[float, Query(ge=0, le=60)] = 0
+    ) -> api.DeviceProfile:
+        return await to_thread.run_sync(service.commands.get, name, identity, wait, limiter=waiters)
+
     @app.patch(f"{v1}/groups/{{name}}", dependencies=guarded)
     def change_group(name: Name, request: api.GroupChange) -> api.Group:
         return service.groups.change(name, request)

@@ -5,7 +5,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from controller.service import ConflictError, NotFoundError
+from controller.service import ConflictError, NotFoundError, OfflineError
 from protocol.api import Problem
 from protocol.errors import FleetError, InputError, RefusedError, TimedOutError, UnreachableError
 
@@ -20,6 +20,8 @@ _STATUS: list[tuple[type[FleetError], int]] = [
     (ConflictError, 409),
     (RefusedError, 403),
     (InputError, 422),
+    # A device, not the controller: whoever asked need not try again at once.
+    (OfflineError, 409),
     (UnreachableError, 503),
     (TimedOutError, 504),
     (FleetError, 500),

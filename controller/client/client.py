@@ -87,6 +87,16 @@ class Client:
         """Why a device runs what it runs."""
         return self._get(api.Why, f"/devices/{check_name(name, 'device name')}/why")
 
+    def start_profile(self, name: str, request: api.ProfileRequest) -> api.DeviceProfile:
+        """Ask a device to time the layers of a model."""
+        path = f"/devices/{check_name(name, 'device name')}/profiles"
+        return self._send(api.DeviceProfile, "POST", path, request)
+
+    def profile(self, name: str, identity: str, *, wait: float = 0) -> api.DeviceProfile:
+        """What a device answered; while there is nothing, after at most `wait` seconds."""
+        path = f"/devices/{check_name(name, 'device name')}/profiles/{identity}"
+        return self._get(api.DeviceProfile, path, {"wait": int(wait)}, wait)
+
     def groups(self) -> list[api.Group]:
         """All groups."""
         return self._get(list[api.Group], "/groups")

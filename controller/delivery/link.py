@@ -16,7 +16,7 @@ from protocol.errors import InputError, UnreachableError
 
 log = logging.getLogger(__name__)
 
-LISTENED = ("reported", "presence", "telemetry", "nonce")
+LISTENED = ("reported", "presence", "telemetry", "nonce", "result")
 MAX_WAITING = 64 << 20
 """Bytes of messages that may wait to be handled; a device that floods must not fill the memory."""
 MARKER_WAIT = 2.0

@@ -1,6 +1,7 @@
 """The controller's use cases."""
 
-from controller.service.context import ConflictError, Context, NotFoundError, Publisher
+from controller.service.commands import Commands
+from controller.service.context import ConflictError, Context, NotFoundError, OfflineError, Publisher
 from controller.service.devices import Devices
 from controller.service.director import Director
 from controller.service.groups import Groups
@@ -12,7 +13,7 @@ from controller.service.rollouts import Rollouts
 from controller.service.status import Status
 from protocol.trust import Verifier
 
-__all__ = ["ConflictError", "Context", "NotFoundError", "Publisher", "Service"]
+__all__ = ["ConflictError", "Context", "NotFoundError", "OfflineError", "Publisher", "Service"]
 
 
 class Service:
@@ -24,6 +25,7 @@ class Service:
         releases: Reserving, checking, withdrawing.
         rollouts: Pushes, rollbacks, removals.
         status: The fleet in words.
+        commands: What is asked of one device at once.
         intake: What devices say.
     """
 
@@ -36,7 +38,8 @@ class Service:
         self.releases = Releases(context)
         self.rollouts = Rollouts(context, director, library, membership)
         self.status = Status(context, self.rollouts)
-        self.intake = Intake(context, director, library, self.rollouts)
+        self.commands = Commands(context, self.releases)
+        self.intake = Intake(context, director, library, self.rollouts, self.commands)
 
     def add_root(self, signed: bytes) -> None:
         """Take the root that follows the newest one, publish it, and sign every assignment anew.

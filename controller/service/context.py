@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from controller.store import BlobStore, Store
 from controller.store.records import add_event
 from protocol.documents import Root
-from protocol.errors import InputError
+from protocol.errors import InputError, UnreachableError
 from protocol.keys import Signer
 from protocol.trust import read_root
 
@@ -37,6 +37,10 @@ class Publisher(Protocol):
 
 class NotFoundError(InputError):
     """Something by a name that the controller does not know."""
+
+
+class OfflineError(UnreachableError):
+    """A device that does not hear now."""
 
 
 class ConflictError(InputError):

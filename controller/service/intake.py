@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, RowMapping
 
+from controller.service.commands import Commands
 from controller.service.context import Context
 from controller.service.devices import report_of
 from controller.service.director import Director
@@ -13,6 +14,7 @@ from controller.service.rollouts import Rollouts
 from controller.store import tables as t
 from controller.store.records import change, many, one
 from protocol import cose, topics
+from protocol.commands import MAX_RESULT, RESULT, Result
 from protocol.documents import MAX_REPORT, ModelReport, NonceAnswer, Report, Telemetry
 from protocol.enrolment import report_key
 from protocol.errors import FleetError, RefusedError
@@ -30,11 +32,14 @@ LAST_GENERATION = 1 << 53
 class Intake:
     """Takes messages of devices, one at a time."""
 
-    def __init__(self, context: Context, director: Director, library: Library, rollouts: Rollouts) -> None:
+    def __init__(
+        self, context: Context, director: Director, library: Library, rollouts: Rollouts, commands: Commands
+    ) -> None:
         self._context = context
         self._director = director
         self._library = library
         self._rollouts = rollouts
+        self._commands = commands
         self._reminders: dict[str, tuple[int, int, int]] = {}
         self._has_connected = False
         self._told: dict[tuple[str, str], int] = {}
@@ -49,7 +54,8 @@ class Intake:
                     if row is None or row["public_key"] is None or not payload:
                         return
                     take = {"reported": self._report, "telemetry": self._telemetry,
-                            "presence": self._presence, "nonce": self._nonce}[leaf]  # fmt: skip
+                            "presence": self._presence, "nonce": self._nonce,
+                            "result": self._result}[leaf]  # fmt: skip
                     take(tx, row, payload)
             except FleetError as error:
                 self._dropped(device, leaf, error)
@@ -172,6 +178,12 @@ class Intake:
         )  # fmt: skip
         signed = cose.sign1(NONCE, answer.encode(), context.director)
         context.publisher.send(topics.device(row["name"], "time"), signed)
+
+    def _result(self, _tx: Connection, row: RowMapping, payload: bytes) -> None:
+        result = Result.decode(cose.open_mac0(RESULT, payload, self._key(row), max_payload=MAX_RESULT))
+        if result.device != row["name"]:
+            raise RefusedError(f"result is by {result.device}")
+        self._commands.take(result)
 
     def tick(self) -> None:
         """Now and then: remind devices that lag, renew assignments, advance rollouts."""

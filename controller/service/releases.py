@@ -172,6 +172,11 @@ class Releases:
         )
         return meta, info
 
+    def metadata(self, row: RowMapping, target: str) -> ModuleMeta | None:
+        """What the module of a release for a target says of itself; None when it has none for it."""
+        entry = manifest_of(row).targets.get(target)
+        return self._module(target, entry)[0] if entry is not None else None
+
     def _blob(self, digest: bytes) -> bytes:
         if not self._context.blobs.has(digest.hex()):
             raise InputError(f"blob sha256:{digest.hex()[:8]}… was not uploaded", remedy="push again")

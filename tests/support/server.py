@@ -182,7 +182,7 @@ class MqttDevice(Listener):
     """A simulated device on a real broker."""
 
     def __init__(self, name: str, port: int) -> None:
-        super().__init__(port, name, *(topics.device(name, leaf) for leaf in ("desired", "time")))
+        super().__init__(port, name, *(topics.device(name, leaf) for leaf in ("desired", "time", "cmd")))
         self.name = name
         self.fake = FakeDevice(name, self.say, lambda: self.seen.get(topics.device(name, "desired")))
 

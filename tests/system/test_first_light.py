@@ -78,6 +78,15 @@ class Story:
             assert version == "1.0.0"
             assert right >= 16
 
+    def test_a_device_profiles_what_it_runs(self, fleet):
+        document = fleet.json("profile", "crop-model", "--device", "dev-1", "--repeat", "20")
+        assert (document["version"], document["target"], document["place"]) == ("1.0.0", "simd", "dev-1")
+        assert document["rounds"] == 20
+        assert 0 < document["layers_seconds"] < 0.1
+        conv = max(document["layers"], key=lambda layer: layer["seconds"])
+        assert conv["op"] == "Conv"
+        assert conv["limit_seconds"] is None
+
     def test_pushing_the_same_again_changes_nothing(self, fleet):
         done = push(fleet, "--project", CROP, "--json")
         assert done.returncode == 0, done.stderr

@@ -193,6 +193,7 @@ CALLS = [
     Client.events,
     lambda c: c.create_device(api.DeviceCreate(name="x")),
     lambda c: c.device("x"), lambda c: c.delete_device("x"), lambda c: c.set_labels("x", {}),
+    lambda c: c.start_profile("x", api.ProfileRequest(model="m")), lambda c: c.profile("x", "1"),
     lambda c: c.why("x"), lambda c: c.group("x"), lambda c: c.delete_group("x"),
     lambda c: c.change_group("x", api.GroupChange()),
     lambda c: c.reserve(api.Reserve(**RELEASE, content="00" * 32)),

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from controller.cli import profile as command
+from protocol import api
+from protocol.documents import Fault
 from protocol.module import check
 from tests.unit.desk import modules
 from tests.unit.inspection.samples import MACHINE
@@ -61,3 +63,63 @@ def test_a_page_that_cannot_be_written(fleet, file, tmp_path):
     done = fleet("profile", file, "--html", tmp_path / "none" / "page.html")
     assert done.code == 3
     assert "cannot write" in done.err
+
+
+ID = "ab" * 16
+
+
+def on_device(**change):
+    fields = {"id": ID, "device": "gate-7", "model": "toy", "state": "waiting"}
+    return api.DeviceProfile(**fields | change)
+
+
+def test_on_a_device(fleet, controller):
+    answers = [
+        on_device(),
+        on_device(state="done", version="1.0.0", target="simd", metadata=modules.meta().encode().hex(),
+                  layers=[3e-6], times=[4], run=3.1e-6, call=2e-5, rounds=9),
+    ]  # fmt: skip
+    controller.on("POST", "/api/v1/devices/gate-7/profiles", answers[0], 201)
+    controller.on("GET", f"/api/v1/devices/gate-7/profiles/{ID}", lambda _: answers.pop(0))
+    done = fleet("profile", "toy", "--device", "gate-7", "--repeat", "9")
+    assert controller.sent("POST", "/api/v1/devices/gate-7/profiles") == [{"model": "toy", "rounds": 9}]
+    lines = done.out.splitlines()
+    assert lines[0].startswith("toy 1.0.0  simd  3.10 µs an inference on gate-7  4 MAC")
+    assert lines[1].split() == ["#", "LAYER", "OP", "TIME", "SHARE", "GMAC/S", "MOVES"]
+    assert "3.00 µs" in lines[2]
+    assert lines[3].endswith("medians of 9 rounds · a call from the host takes 20.0 µs more")
+    assert done.err.splitlines() == ["profiling toy on gate-7, beside what it serves"]
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "says"),
+    [
+        ({"state": "lost"}, 6, "gate-7 did not answer in time"),
+        ({"state": "failed", "fault": Fault(code="busy", text="another command is being carried out")}, 1,
+         "gate-7 did not profile toy: another command is being carried out"),
+    ],
+)  # fmt: skip
+def test_a_device_that_does_not_do_it(fleet, controller, change, code, says):
+    controller.on("POST", "/api/v1/devices/gate-7/profiles", on_device(), 201)
+    controller.on("GET", f"/api/v1/devices/gate-7/profiles/{ID}", on_device(**change))
+    done = fleet("profile", "toy", "--device", "gate-7")
+    assert done.code == code
+    assert says in done.err
+
+
+def test_a_device_that_is_offline(fleet, controller):
+    controller.problem(
+        "POST",
+        "/api/v1/devices/gate-7/profiles",
+        409,
+        title="gate-7 is offline and cannot be asked",
+        exit_code=4,
+    )
+    done = fleet("profile", "toy", "--device", "gate-7")
+    assert done.code == 4
+    assert "gate-7 is offline" in done.err
+    assert len(controller.requests) == 1
+
+
+def test_a_file_is_not_on_a_device(fleet, file):
+    assert fleet("profile", file, "--device", "gate-7").code == 3

@@ -41,7 +41,8 @@ class TestToken:
         assert open_to_all < paths.keys()
         for path, methods in paths.items():
             for method in methods.keys() - (methods.keys() if path in open_to_all else set()):
-                url = path.format(name="a", number=1, digest="0" * 64, model="a", version="1", action="stop")
+                values = {"name": "a", "number": 1, "digest": "0" * 64, "identity": "0" * 32, "model": "a"}
+                url = path.format(version="1", action="stop", **values)
                 answer = client.request(method, url, headers={"authorization": sent})
                 problem(answer, 401, 5)
 

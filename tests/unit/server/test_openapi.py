@@ -38,4 +38,4 @@ def test_every_endpoint_of_the_contract_is_served_and_no_other(fleet: Fleet) -> 
 def _as_in_contract(path: str) -> str:
     """A path with its parameters called as the contract calls them."""
     number = "{n}" if "/roots/" in path else "{id}"
-    return path.replace("{number}", number).replace("{digest}", "{sha256}")
+    return path.replace("{number}", number).replace("{identity}", "{id}").replace("{digest}", "{sha256}")
