@@ -15,7 +15,7 @@ from controller.compiler.frontend.reader import Source
 
 MAX_WRITTEN_OUT = 10_000
 """Nodes beyond those of the file: bodies of functions, branches and loops."""
-MAX_FOLDING_BYTES = 1 << 33
+MAX_FOLDING_BYTES = 1 << 31
 """What folding reads and writes in all."""
 
 

@@ -122,7 +122,7 @@ def _read(tensor: onnx.TensorProto, path: Path, folder: Path, nbytes: int) -> by
         with place.open("rb") as file:
             file.seek(offset)
             data = file.read(nbytes)
-    except (OSError, OverflowError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         raise _broken(tensor, path, f"cannot be read from {name}: {error}") from error
     if len(data) != nbytes:
         raise _broken(tensor, path, f"needs {nbytes:,} bytes of {name}, which has {len(data):,}")

@@ -11,6 +11,7 @@ from onnx.reference import ReferenceEvaluator
 from onnx.shape_inference import InferenceError, infer_node_outputs
 
 from controller.compiler.errors import BrokenModelError, UnsupportedError
+from controller.compiler.frontend.guard import guard
 from controller.compiler.ir import Array
 
 Type = tuple[np.dtype[Any], Any]
@@ -57,7 +58,7 @@ def infer(
         BrokenModelError: The inputs do not fit the operator.
         UnsupportedError: The type of an output is not known.
     """
-    _guard(node, types, where)
+    guard(node, types, constants, where)
     schema = onnx.defs.get_schema(node.op_type, opset, node.domain)
     given = {name: type_proto(types[name]) for name in node.input if name}
     versions = [onnx.helper.make_opsetid(node.domain, opset)]
@@ -93,28 +94,6 @@ def infer(
         dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
         result[name] = (dtype, tuple(dim.dim_value for dim in dims) if known and dims is not None else None)
     return result
-
-
-def _guard(node: onnx.NodeProto, types: Mapping[str, Type], where: str) -> None:
-    """Refuse what would end the process: ONNX's inference indexes by these without a check."""
-    values = {attribute.name: attribute.i for attribute in node.attribute}
-    why = None
-    if node.op_type == "Split" and values.get("num_outputs", len(node.output)) != len(node.output):
-        why = f"num_outputs is {values['num_outputs']}, and it has {len(node.output)} outputs"
-    if node.op_type in _NORMALIZED and node.input:
-        rank = len(types[node.input[0]][1] or ())
-        if not -rank <= values.get("axis", -1) < rank:
-            why = f"it has no axis {values.get('axis', -1)}: its rank is {rank}"
-    if why:
-        raise BrokenModelError(
-            f"node {node.name} ({node.op_type}) does not fit its inputs: {why}",
-            where=where,
-            remedy="export the model again",
-            layer=f"{node.name} ({node.op_type})",
-        )
-
-
-_NORMALIZED = ("LayerNormalization", "RMSNormalization")
 
 
 def evaluate(

@@ -173,13 +173,6 @@ def test_weights_of_a_wrong_shape(tmp_path):
     assert "/head (MatMul)" in error.what
 
 
-def test_weights_computed_at_run_time(tmp_path):
-    node = helper.make_node("Conv", ["x", "w"], ["y"], name="/conv")
-    inputs = {"x": [1, 1, 4, 4], "w": [1, 1, 3, 3]}
-    error = refused(save(model([node], inputs, {"y": [1, 1, 2, 2]}), tmp_path), UnsupportedError)
-    assert "its weight is computed at run time" in error.what
-
-
 def test_a_constant_of_absurd_size(tmp_path):
     nodes = [
         helper.make_node("ConstantOfShape", ["s"], ["big"], name="/big"),
