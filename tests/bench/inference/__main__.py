@@ -13,9 +13,9 @@ from typing import Any
 from tests.bench.inference import engines, figures, peers, report, sizes
 from tests.bench.inference.models import Prepared, prepare
 from tests.bench.inference.native128 import native128
-from tests.bench.inference.node import InNode, Node
+from tests.bench.inference.node import InNode, Node, litert
 from tests.bench.inference.rounds import Key, measure, medians
-from tests.bench.zoo import MODELS
+from tests.bench.zoo import MODELS, TINY
 
 LEAST_ROUNDS = 7
 
@@ -52,9 +52,7 @@ def summary(
     return {
         "time_ratio": figures.time_ratios(table),
         "speedup": figures.speedups(table),
-        "outside_run_share": max(
-            (max(shares.values(), default=0.0) for shares in outside.values()), default=None
-        ),
+        "outside_run_share": max((s for shares in outside.values() for s in shares.values()), default=None),
         "outside_run_shares": outside,
         "ms": {"mobilenetv3_512_node": milliseconds(table.get("mobilenetv3_512", {}).get("node"))},
         "arena_bytes": {name: module.meta.arena.size for name, module in compiled.items()},
@@ -117,6 +115,8 @@ def load(
         if node is not None:
             attempt(model, "node", lambda m=model: InNode(node, "ours", m.wasm, m.input))
             attempt(model, "node_inside", lambda m=model: InNode(node, "inside", m.wasm, m.input))
+            if model.name in TINY:
+                attempt(model, "litert", lambda m=model: litert(node, m))
     return loaded
 
 

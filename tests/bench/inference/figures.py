@@ -23,7 +23,7 @@ def geometric_mean(values: Iterable[float]) -> float:
 def ratio(
     medians: Medians, models: Iterable[str], above: Iterable[str], below: Iterable[str]
 ) -> float | None:
-    """The fastest of `above` ÷ the fastest of `below`, geometric mean over models; None if a time is missing."""
+    """The fastest of `above` ÷ the fastest of `below`, geometric mean over models; None without all times."""
     quotients = []
     for model in models:
         times = medians.get(model, {})

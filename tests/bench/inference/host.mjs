@@ -8,6 +8,7 @@
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { dirname } from "node:path";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 import vm from "node:vm";
@@ -39,8 +40,9 @@ const liteRt = once(async () => {
   const require = createRequire(import.meta.url);
   globalThis.self = globalThis;
   globalThis.importScripts = (path) => {
-    const wrapped = `(function (require, __filename) { ${readFileSync(path, "utf8")}; globalThis.ModuleFactory = ModuleFactory; })`;
-    vm.runInThisContext(wrapped, { filename: path })(require, path);
+    const script = `(function (require, __filename, __dirname) { ${readFileSync(path, "utf8")}; return ModuleFactory; })`;
+    const factory = vm.runInThisContext(script, { filename: path });
+    globalThis.ModuleFactory = factory(createRequire(path), path, dirname(path));
   };
   const lite = await import(pathToFileURL(`${packages}/@litertjs/core/dist/index.js`));
   await lite.loadLiteRt(`${packages}/@litertjs/core/wasm/`);
@@ -76,16 +78,14 @@ const engines = {
     };
   },
 
-  /** The model takes and gives int8: the conversions, which are not timed here, are the application's. */
-  async litert(path) {
+  async litert(path, input) {
     const lite = await liteRt();
     const model = await lite.loadAndCompile(new Uint8Array(readFileSync(path)), { accelerator: "wasm" });
-    const [details] = model.getInputDetails();
-    const input = new Int8Array(details.shape.reduce((a, b) => a * b, 1)).fill(1);
+    const shape = [...model.getInputDetails()[0].shape];
     return async () => {
-      const tensor = new lite.Tensor(input, [...details.shape]);
+      const tensor = new lite.Tensor(input, shape);
       const [result] = await model.run(tensor);
-      const values = result.toTypedArray().slice();
+      const values = result.toTypedArray();
       tensor.delete();
       result.delete();
       return values;

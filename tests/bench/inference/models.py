@@ -11,8 +11,9 @@ import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from controller.compiler import CompiledModule, compile_model
+from controller.compiler import CompiledModule, compile_model, single
 from controller.compiler.emit import module as emission
+from controller.compiler.ir.document import encode
 from tests.bench import zoo
 from tests.bench.inference.peers import cache_folder
 
@@ -29,6 +30,7 @@ class Prepared:
         float_onnx: As an exporter writes it.
         int8_onnx: Quantized for onnxruntime: QDQ, unsigned activations, signed weights for each channel.
         input: float32 values of one input, raw.
+        graph: The quantized network as the compiler understood it (`docs/spec/graph.md`).
         wasm: Our module; None if it does not compile, see `error`.
         compiled: What the compiler says of it.
         seconds: What the compiler needed.
@@ -41,6 +43,7 @@ class Prepared:
     int8_onnx: Path
     input: Path
     shape: tuple[int, ...]
+    graph: bytes = field(default=b"", repr=False)
     wasm: Path | None = None
     compiled: CompiledModule | None = None
     seconds: float = 0.0
@@ -107,8 +110,11 @@ def _quantize_for_onnxruntime(model: Prepared, samples: np.ndarray) -> None:
 
 
 def _compile(model: Prepared, samples: np.ndarray, folder: Path) -> None:
-    # The native build needs what the compiler hands to clang.
-    with mock.patch.object(emission, "build_wasm", wraps=emission.build_wasm) as build:
+    # The native build needs what the compiler hands to clang, the peers its quantized graph.
+    with (
+        mock.patch.object(emission, "build_wasm", wraps=emission.build_wasm) as build,
+        mock.patch.object(single, "encode", wraps=encode) as encoded,
+    ):
         start = time.perf_counter()
         try:
             model.compiled = compile_model(model.float_onnx, calibration={"x": samples}, name="bench")
@@ -117,5 +123,6 @@ def _compile(model: Prepared, samples: np.ndarray, folder: Path) -> None:
             return
         model.seconds = time.perf_counter() - start
         model.source = build.call_args.args[:2]
+        model.graph = encode(*encoded.call_args.args)
     model.wasm = folder / f"{model.name}.wasm"
     model.wasm.write_bytes(model.compiled.wasm)

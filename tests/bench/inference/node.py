@@ -11,6 +11,7 @@ import wasmtime
 
 from protocol.profiling import DRIVER
 from tests.bench.inference import peers
+from tests.bench.inference.models import Prepared
 
 
 class NodeError(Exception):
@@ -26,7 +27,8 @@ class Node:
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory()
-        driver = Path(self._folder.name) / "driver.wasm"
+        self.folder = Path(self._folder.name)
+        driver = self.folder / "driver.wasm"
         driver.write_bytes(wasmtime.wat2wasm(DRIVER))
         host = Path(__file__).with_name("host.mjs")
         self._log = (peers.cache_folder() / "node.log").open("w")
@@ -60,6 +62,24 @@ class Node:
         if "error" in answer:
             raise NodeError(answer["error"])
         return answer
+
+
+def litert(node: Node, model: Prepared) -> "InNode":
+    """The same quantized network in LiteRT.js.
+
+    Raises:
+        PeerError: The writer of `.tflite` files is missing or does not know an operator.
+    """
+    folder = node.folder
+    graph, file, values = (folder / f"{model.name}.{end}" for end in ("cbor", "tflite", "input"))
+    graph.write_bytes(model.graph)
+    writer = Path(__file__).with_name("tflite.py")
+    peers.run(str(peers.python()), str(writer), str(graph), str(file), cwd=folder)
+    array = model.values()
+    if array.ndim == 4:
+        array = array.transpose(0, 2, 3, 1)
+    array.tofile(values)
+    return InNode(node, "litert", file, values)
 
 
 class InNode:

@@ -24,7 +24,12 @@ def cache_folder() -> Path:
     return folder
 
 
-def _run(*command: str, cwd: Path) -> None:
+def run(*command: str, cwd: Path) -> None:
+    """Run a program.
+
+    Raises:
+        PeerError: It failed.
+    """
     # An npm that is itself run by a wrapper must not be told the wrapper's settings.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("npm_config_")}
     try:
@@ -50,7 +55,7 @@ def node_modules() -> Path:
     if not (modules / ".complete").exists():
         folder.mkdir(exist_ok=True)
         (folder / "package.json").write_text('{"private": true}')
-        _run("npm", "install", "--no-audit", "--no-fund", "--loglevel=error", *NODE_PACKAGES, cwd=folder)
+        run("npm", "install", "--no-audit", "--no-fund", "--loglevel=error", *NODE_PACKAGES, cwd=folder)
         (modules / ".complete").touch()
     return modules
 
@@ -75,8 +80,8 @@ def python() -> Path:
     folder = cache_folder() / "python"
     program = folder / "bin" / "python"
     if not (folder / ".complete").exists():
-        _run(sys.executable, "-m", "venv", str(folder), cwd=cache_folder())
-        _run(str(program), "-m", "pip", "install", "-q", *PYTHON_PACKAGES, cwd=folder)
+        run(sys.executable, "-m", "venv", str(folder), cwd=cache_folder())
+        run(str(program), "-m", "pip", "install", "-q", *PYTHON_PACKAGES, cwd=folder)
         (folder / ".complete").touch()
     return program
 
@@ -92,6 +97,6 @@ def simde() -> Path:
     include = folder / "usr" / "include"
     if not (include / "simde").exists():
         folder.mkdir(exist_ok=True)
-        _run("apt-get", "download", "-q", "libsimde-dev", cwd=folder)
-        _run("dpkg", "-x", str(next(folder.glob("libsimde-dev*.deb"))), str(folder), cwd=folder)
+        run("apt-get", "download", "-q", "libsimde-dev", cwd=folder)
+        run("dpkg", "-x", str(next(folder.glob("libsimde-dev*.deb"))), str(folder), cwd=folder)
     return include
