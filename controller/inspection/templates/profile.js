@@ -60,6 +60,15 @@ function clip(text, width) {
   return text.length <= room ? text : room < 3 ? "" : `${text.slice(0, room - 1)}…`;
 }
 
+// 1, 2, 5, 10, … within a range.
+function ticks([from, to]) {
+  const found = [];
+  for (let e = Math.floor(Math.log10(from)); e <= Math.log10(to); e++) {
+    for (const step of [1, 2, 5]) found.push(Number((step * 10 ** e).toPrecision(1)));
+  }
+  return found.filter((value) => value >= from && value <= to);
+}
+
 function roofline() {
   const width = WIDTH, height = 420, left = 64, right = 20, top = 14, bottom = 44;
   const points = layers.map((layer, index) => ({ layer, index })).filter(({ layer }) => layer.macs && layer.seconds);
@@ -76,13 +85,13 @@ function roofline() {
   const ys = [low(points.map(({ layer }) => rate(layer))), high([...peaks, ...points.map(({ layer }) => rate(layer))])];
   const scale = (value, [a, b], from, to) => from + (Math.log10(value) - Math.log10(a)) / (Math.log10(b) - Math.log10(a)) * (to - from);
   const x = (value) => scale(value, xs, left, width - right), y = (value) => scale(value, ys, height - bottom, top);
-  for (let e = Math.ceil(Math.log10(xs[0])); e <= Math.log10(xs[1]); e++) {
-    svg.append(draw("line", { x1: x(10 ** e), x2: x(10 ** e), y1: top, y2: height - bottom, class: "axis" }));
-    svg.append(draw("text", { x: x(10 ** e), y: height - bottom + 18, class: "soft", "text-anchor": "middle" }, Number((10 ** e).toPrecision(1))));
+  for (const value of ticks(xs)) {
+    svg.append(draw("line", { x1: x(value), x2: x(value), y1: top, y2: height - bottom, class: "axis" }));
+    svg.append(draw("text", { x: x(value), y: height - bottom + 18, class: "soft", "text-anchor": "middle" }, value));
   }
-  for (let e = Math.ceil(Math.log10(ys[0])); e <= Math.log10(ys[1]); e++) {
-    svg.append(draw("line", { x1: left, x2: width - right, y1: y(10 ** e), y2: y(10 ** e), class: "axis" }));
-    svg.append(draw("text", { x: left - 8, y: y(10 ** e) + 4, class: "soft", "text-anchor": "end" }, Number((10 ** e).toPrecision(1))));
+  for (const value of ticks(ys)) {
+    svg.append(draw("line", { x1: left, x2: width - right, y1: y(value), y2: y(value), class: "axis" }));
+    svg.append(draw("text", { x: left - 8, y: y(value) + 4, class: "soft", "text-anchor": "end" }, value));
   }
   svg.append(draw("text", { x: (left + width) / 2, y: height - 6, class: "soft", "text-anchor": "middle" }, "products for each byte moved (MAC/B)"));
   svg.append(draw("text", { x: 12, y: (top + height - bottom) / 2, class: "soft", "text-anchor": "middle", transform: `rotate(-90 12 ${(top + height - bottom) / 2})` }, "GMAC/s"));
@@ -92,7 +101,7 @@ function roofline() {
       d: `M${x(start)},${y(start * slope)} L${x(corner)},${y(peak)} L${x(xs[1])},${y(peak)}`,
       fill: "none", stroke: "var(--ink)", "stroke-width": 1.5, "stroke-dasharray": index ? "5 4" : "none",
     }));
-    svg.append(draw("text", { x: x(xs[1]) - 6, y: y(peak) + (peak < Math.max(...peaks) ? 16 : -7), "text-anchor": "end" }, `${kind} peak ${peak.toFixed(1)} GMAC/s`));
+    svg.append(draw("text", { x: x(Math.max(corner, xs[0])) + 8, y: y(peak) + (peak < Math.max(...peaks) ? 16 : -7) }, `${kind} peak ${peak.toFixed(1)} GMAC/s`));
   });
   for (const point of [...points].sort((a, b) => b.layer.share - a.layer.share)) {
     const dot = draw("circle", {
@@ -100,14 +109,10 @@ function roofline() {
       fill: colour(point.layer), "fill-opacity": 0.55, stroke: colour(point.layer), class: "hot",
     });
     svg.append(explain(dot, words(point.layer, point.index)));
+    if (point.layer.share > 0.045) {
+      svg.append(draw("text", { x: x(intensity(point)), y: y(rate(point.layer)) + 4, "text-anchor": "middle", "font-size": 10, "pointer-events": "none" }, point.index));
+    }
   }
-  const largest = [...points].sort((a, b) => b.layer.share - a.layer.share).slice(0, 3);
-  largest.forEach((point, place) => {
-    const r = Math.max(4, 34 * Math.sqrt(point.layer.share));
-    svg.append(draw("text", {
-      x: x(intensity(point)) - r - 5, y: y(rate(point.layer)) + 4 + 13 * (place - 1) * Number(largest.length > 1), "text-anchor": "end", class: "soft",
-    }, `${point.index} ${fit(point.layer.name, 150)}`));
-  });
   return make("div", { class: "card" }, svg);
 }
 
@@ -116,7 +121,7 @@ section("Time", "Layers in the order in which they run, under the scopes of thei
 const roof = roofline();
 if (roof) {
   section("Against the machine", `The roof is what the machine reaches at best: its peak on a pointwise convolution, and copies within ${size(machine.workingSet)}, ` +
-    "the arena and the weights. A circle's area is the layer's share of the time; far below the roof and large is worth a look.", roof);
+    "the arena and the weights. A circle's area is the layer's share of the time, its number the layer; far below the roof and large is worth a look.", roof);
 }
 const most = Math.max(...layers.map((layer) => layer.share)) || 1;
 section("Layers", "Click a heading to sort.", table([
