@@ -11,14 +11,18 @@ from controller.cli.build_screen import BuildScreen
 from controller.cli.failing import told_as_json
 from controller.cli.options import Json, Shapes
 from controller.cli.parse import shapes, state
+from controller.cli.programs import exported, program_name
 from controller.cli.terminal import emit_line, say
 from controller.cli.writing import write_bytes
-from controller.compiler import CompiledModule, compile_model
+from controller.compiler import CompiledModule, compile_model, is_torch
 from protocol.errors import InputError
 
 
 def compile_file(
-    file: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="The model.", show_default=False)],
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE.onnx|FILE.pt2|MODULE:FACTORY", help="The model.", show_default=False),
+    ],
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="OUT.wasm", help="The module to write.", show_default=False)
     ],
@@ -52,14 +56,16 @@ def compile_file(
         if float32 and calibration is not None:
             raise InputError("--float and --calibration contradict each other", remedy="give one of them")
         began = time.perf_counter()
-        with BuildScreen(file.stem) as screen:
+        sizes = shapes(shape)
+        with BuildScreen(program_name(file) if is_torch(file) else Path(file).stem) as screen:
             module = compile_model(
-                file,
+                exported(file, sizes) if is_torch(file) else file,
                 target=target,
-                shapes=shapes(shape),
+                shapes=sizes,
                 calibration=calibration,
                 method=method,
                 state=state(carried),
+                name=program_name(file) if is_torch(file) else None,
                 progress=screen,
             )
         seconds = time.perf_counter() - began

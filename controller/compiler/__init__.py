@@ -24,9 +24,11 @@ from controller.compiler.errors import (
     ProjectError,
     StateError,
     ToolchainError,
+    TorchError,
     UnsupportedError,
 )
 from controller.compiler.execute import Instance, LayerTrap
+from controller.compiler.from_torch import export, is_torch
 from controller.compiler.pipeline import Build, build, golden_inputs
 from controller.compiler.progress import Progress, Silent
 from controller.compiler.project import ModelProject
@@ -49,8 +51,11 @@ __all__ = [
     "Silent",
     "StateError",
     "ToolchainError",
+    "TorchError",
     "UnsupportedError",
     "build",
     "compile_model",
+    "export",
     "golden_inputs",
+    "is_torch",
 ]

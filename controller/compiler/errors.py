@@ -6,6 +6,7 @@ CompileError                exit 3   (an InputError: the file, the project or th
 ├── DynamicShapeError                an input's size is open and --shape does not close it
 ├── UnsupportedError                 a node that has no kernel
 ├── StateError                       --state pairs what does not fit together
+├── TorchError                       a program of PyTorch that cannot become ONNX here
 ├── CalibrationError                 calibration or evaluation data missing or of the wrong shape
 └── ToolchainError                   clang or the linker failed
 CheckError                  exit 1   targets or oracle disagree, or accuracy is below the budget
@@ -65,6 +66,10 @@ class UnsupportedError(CompileError):
 
 class StateError(CompileError):
     """A pair of input and output that cannot be carried from run to run."""
+
+
+class TorchError(CompileError):
+    """A program of PyTorch that cannot be exported, or not here."""
 
 
 class CalibrationError(CompileError):
