@@ -118,7 +118,9 @@ def _value(value: Any) -> str:
         return _struct(value)
     if isinstance(value, list):
         return "{" + ", ".join(_value(item) for item in value) + "}"
-    return format_float(value) if isinstance(value, np.floating) else str(int(value))
+    if isinstance(value, np.float32):
+        return format_float(value)
+    return value.hex() if isinstance(value, float) else str(int(value))
 
 
 def _symbol(name: str) -> str:

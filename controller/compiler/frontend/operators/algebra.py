@@ -2,6 +2,8 @@
 
 import re
 
+import numpy as np
+
 from controller.compiler.frontend.context import Context, Importer
 
 
@@ -36,22 +38,16 @@ def det(ctx: Context) -> None:
 
 def dft(ctx: Context) -> None:
     """DFT; its axis is an attribute before opset 20 and an input since."""
-    rank = len(ctx.tensor(0).shape)
-    if ctx.opset >= 20:
-        axis = int(ctx.constant(2, "its axis").reshape(-1)[0]) if ctx.has(2) else -2
+    if ctx.opset >= 20 and ctx.has(2):
+        axis = ctx.tensor(2).name
+        if ctx.tensor(2).dtype != np.int64:
+            axis = ctx.emit("Cast", [axis], "axis", ctx.tensor(2).shape, "axis", np.dtype(np.int64))
     else:
-        axis = int(ctx.attrs.get("axis", 1))
-    axis = ctx.axis(axis, rank)
+        value = -2 if ctx.opset >= 20 else int(ctx.attrs.get("axis", 1))
+        axis = ctx.add_constant("axis", np.array(value, np.int64))
+    size = int(ctx.constant(1, "its length").reshape(-1)[0]) if ctx.has(1) else 0
     inverse = bool(ctx.attrs.get("inverse", 0))
-    length = ctx.tensor(0).shape[axis]
-    out = ctx.out_shape
-    if ctx.has(1):
-        size = int(ctx.constant(1, "its length").reshape(-1)[0])
-    elif out[-1] == 1:
-        size = out[axis]
-    else:
-        size = length
-    ctx.emit("DFT", [ctx.node.input[0]], axis=axis, size=size, inverse=inverse)
+    ctx.emit("DFT", [ctx.node.input[0], axis], size=size, inverse=inverse)
 
 
 def stft(ctx: Context) -> None:

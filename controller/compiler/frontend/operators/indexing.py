@@ -91,6 +91,28 @@ def non_zero(ctx: Context) -> None:
     sized(ctx, "NonZero", [x.name], (len(x.shape), math.prod(x.shape)))
 
 
+def unique(ctx: Context) -> None:
+    """Unique: values, where each stood first, which each element is, and how often."""
+    x = ctx.tensor(0)
+    axis = _axis(ctx) if "axis" in ctx.attrs else None
+    length = x.size if axis is None else x.shape[axis]
+    names = [*ctx.node.output, *[""] * (4 - len(ctx.node.output))]
+    suffixes = ("values", "first", "inverse", "counts")
+    names = [n or ctx.graph.fresh(f"{ctx.node.name}/{s}") for n, s in zip(names, suffixes, strict=True)]
+    dims = [ctx.graph.fresh(f"{ctx.node.name}/{which}") for which in ("shape", "length")]
+    shape = (length,) if axis is None else x.shape
+    ctx.graph.tensors[names[0]] = Tensor(names[0], x.dtype, shape)
+    for name in names[1:]:
+        ctx.graph.tensors[name] = Tensor(name, _INT64, (length,))
+    for name, rank in zip(dims, (len(shape), 1), strict=True):
+        ctx.graph.tensors[name] = Tensor(name, np.dtype(np.int32), (rank,))
+    attrs = {"axis": axis, "sorted": bool(ctx.attrs.get("sorted", 1))}
+    ctx.graph.nodes.append(Node(ctx.node.name, "Unique", [x.name], [*names, *dims], attrs))
+    ctx.size_depends_on_data(names[0], dims[0])
+    ctx.size_depends_on_data(names[1], dims[1])
+    ctx.size_depends_on_data(names[3], dims[1])
+
+
 IMPORTERS: dict[str, Importer] = {
     "Compress": compress,
     "Gather": gather,
@@ -102,4 +124,5 @@ IMPORTERS: dict[str, Importer] = {
     "ScatterElements": scatter_elements,
     "ScatterND": scatter_nd,
     "TopK": top_k,
+    "Unique": unique,
 }

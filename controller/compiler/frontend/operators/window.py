@@ -14,7 +14,7 @@ from controller.compiler.ir import FLOAT
 MAX_RANK = 5
 
 
-def _geometry(ctx: Context, kernel: list[int]) -> dict[str, Any]:
+def resolve_windows(ctx: Context, kernel: list[int]) -> dict[str, Any]:
     """kernel_shape, strides, pads, dilations."""
     spatial = ctx.tensor(0).shape[2:]
     rank = len(spatial)
@@ -42,7 +42,7 @@ def conv(ctx: Context) -> None:
     """Conv, with any group."""
     w = ctx.tensor(1)
     inputs = [name for name in ctx.node.input if name]
-    geometry = _geometry(ctx, list(w.shape[2:])) | {"group": int(ctx.attrs.get("group", 1))}
+    geometry = resolve_windows(ctx, list(w.shape[2:])) | {"group": int(ctx.attrs.get("group", 1))}
     known = all(ctx.graph.tensors[name].is_constant for name in inputs[1:])
     if known and _is_fast(ctx):
         ctx.emit("Conv", inputs, **geometry)
@@ -87,7 +87,7 @@ def conv_transpose(ctx: Context) -> None:
 
 def max_pool(ctx: Context) -> None:
     """MaxPool; `ceil_mode` shows in the output's shape."""
-    geometry = _geometry(ctx, list(ctx.attrs["kernel_shape"]))
+    geometry = resolve_windows(ctx, list(ctx.attrs["kernel_shape"]))
     if _is_fast(ctx) and not any(ctx.node.output[1:]):
         ctx.emit("MaxPool", [ctx.node.input[0]], **geometry)
         return
@@ -98,7 +98,7 @@ def max_pool(ctx: Context) -> None:
 def average_pool(ctx: Context) -> None:
     """AveragePool."""
     include = int(ctx.attrs.get("count_include_pad", 0))
-    geometry = _geometry(ctx, list(ctx.attrs["kernel_shape"]))
+    geometry = resolve_windows(ctx, list(ctx.attrs["kernel_shape"]))
     for axis, size in enumerate(ctx.tensor(0).shape[2:]):
         _refuse_empty_windows(ctx, geometry, axis, size, padded=bool(include))
     op = "AveragePool" if _is_fast(ctx) else "GeneralAveragePool"
@@ -124,13 +124,13 @@ def global_average_pool(ctx: Context) -> None:
     if _is_fast(ctx):
         ctx.emit("GlobalAveragePool", [ctx.node.input[0]])
         return
-    geometry = _geometry(ctx, list(ctx.tensor(0).shape[2:]))
+    geometry = resolve_windows(ctx, list(ctx.tensor(0).shape[2:]))
     ctx.emit("GeneralAveragePool", [ctx.node.input[0]], **geometry, count_include_pad=0)
 
 
 def global_max_pool(ctx: Context) -> None:
     """GlobalMaxPool: a MaxPool whose window is everything."""
-    geometry = _geometry(ctx, list(ctx.tensor(0).shape[2:]))
+    geometry = resolve_windows(ctx, list(ctx.tensor(0).shape[2:]))
     if _is_fast(ctx):
         ctx.emit("MaxPool", [ctx.node.input[0]], **geometry)
     else:
@@ -140,7 +140,7 @@ def global_max_pool(ctx: Context) -> None:
 def lp_pool(ctx: Context) -> None:
     """LpPool and GlobalLpPool."""
     kernel = list(ctx.attrs.get("kernel_shape", ctx.tensor(0).shape[2:]))
-    ctx.emit("LpPool", [ctx.node.input[0]], **_geometry(ctx, kernel), p=int(ctx.attrs.get("p", 2)))
+    ctx.emit("LpPool", [ctx.node.input[0]], **resolve_windows(ctx, kernel), p=int(ctx.attrs.get("p", 2)))
 
 
 def lrn(ctx: Context) -> None:

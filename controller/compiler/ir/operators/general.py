@@ -28,6 +28,10 @@ def _general(
 
 
 _WINDOW = ("kernel_shape", "strides", "pads", "dilations")
+_RESIZE = (
+    *("mode", "nearest_mode", "coordinates", "antialias", "exclude_outside", "cubic_coeff_a"),
+    *("extrapolation_value", "axes", "aspect"),
+)
 _SCALAR = (
     *("Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Ceil", "Cos", "Cosh"),
     *("Erf", "Exp", "Floor", "IsNaN", "Log", "Neg", "Not", "Reciprocal", "Round", "Sign", "Sin"),
@@ -53,11 +57,13 @@ GENERAL: dict[str, Operator] = {
     "BitCast": _general(1),
     "BitShift": _general(2, "direction", layout="any"),
     "Cast": _general(1, layout="any"),
+    "Col2Im": _general(1, *_WINDOW, types="same"),
     "Compress": _general(2, "axis", outputs=2),
     "ConvTranspose": _general(3, *_WINDOW, "group"),
     "CumProd": _general(2, "exclusive", "reverse"),
     "CumSum": _general(2, "exclusive", "reverse"),
-    "DFT": _general(1, "axis", "size", "inverse"),
+    "DFT": _general(2, "size", "inverse"),
+    "DeformConv": _general((4, 5), *_WINDOW, "group", "offset_group"),
     "Det": _general(1),
     "Einsum": _general((1, 3), "labels", "out_labels", types="same"),
     "Elu": _general(1, "alpha", layout="any"),
@@ -68,18 +74,22 @@ GENERAL: dict[str, Operator] = {
     "GeneralAveragePool": _general(1, *_WINDOW, "count_include_pad"),
     "GeneralConv": _general(3, *_WINDOW, "group"),
     "GeneralMaxPool": _general(1, *_WINDOW, "storage_order", outputs=(1, 2)),
+    "GridSample": _general(2, "mode", "padding_mode", "align_corners"),
     "IsInf": _general(1, "negative", "positive", layout="any"),
     "LRN": _general(1, "alpha", "beta", "bias", "size"),
     "LeakyRelu": _general(1, "alpha", layout="any"),
     "LpPool": _general(1, *_WINDOW, "p"),
     "MaxUnpool": _general(2, "pooled_shape", types="same"),
     "Mod": _general(2, "fmod", layout="any"),
+    "NonMaxSuppression": _general((4, 5), "center_point_box", outputs=2),
     "NonZero": _general(1, outputs=2),
     "OneHot": _general(2, "axis"),
     "Range": _general(2, types="same"),
+    "Resize": _general((2, 3), *_RESIZE, types="any"),
     "ReverseSequence": _general(2, "batch_axis", "time_axis", quantized="copy", types="same"),
     "ScatterElements": _general(3, "axis", "reduction", types="same"),
     "ScatterND": _general(3, "reduction", types="same"),
+    "RoiAlign": _general(3, "mode", "sampling_ratio", "spatial_scale", "half_pixel"),
     "STFT": _general((2, 3), "size"),
     "Selu": _general(1, "alpha", "beta", "gamma", layout="any"),
     "Shrink": _general(1, "alpha", "beta", layout="any"),
@@ -92,5 +102,6 @@ GENERAL: dict[str, Operator] = {
     "Tile": _general(1, quantized="copy", types="same"),
     "TopK": _general(1, "axis", "largest", outputs=2),
     "Trilu": _general(2, "upper", types="same"),
+    "Unique": _general(1, "axis", "sorted", outputs=6),
     "Where": _general(3, layout="any"),
 }

@@ -4,6 +4,7 @@ from controller.compiler.plan.lower.common import Lowering
 from controller.compiler.plan.lower.general import (
     algebra,
     elementwise,
+    image,
     indexing,
     movement,
     reduction,
@@ -14,6 +15,7 @@ from controller.compiler.plan.lower.general import (
 LOWERINGS: dict[str, Lowering] = {
     **algebra.LOWERINGS,
     **elementwise.LOWERINGS,
+    **image.LOWERINGS,
     **indexing.LOWERINGS,
     **movement.LOWERINGS,
     **reduction.LOWERINGS,

@@ -59,16 +59,16 @@ def det(site: Site) -> Step:
 
 
 def dft(site: Site) -> Step:
-    """DFT along one axis."""
+    """DFT; the axis is an input."""
     x, out, attrs = site.tensor(0), site.out, site.node.attrs
-    axis, size = attrs["axis"], attrs["size"]
+    room = max(attrs["size"], *x.shape[:-1], *out.shape[:-1])
     params = {
-        "outer": math.prod(x.shape[:axis]),
-        "length": x.shape[axis],
-        "inner": math.prod(x.shape[axis + 1 : -1]),
+        "rank": len(x.shape) - 1,
+        "in": list(x.shape[:-1]),
+        "out": list(out.shape[:-1]),
         "parts": x.shape[-1],
-        "size": size,
-        "out": out.shape[axis],
+        "size": attrs["size"],
+        "room": room,
         "inverse": attrs["inverse"],
         "real": out.shape[-1] == 1,
     }
@@ -77,10 +77,10 @@ def dft(site: Site) -> Step:
         f"fleet_dft_{suffix(x.dtype)}",
         "fleet_dft",
         params,
-        (site.argument(0), Slot(out.name)),
+        (site.argument(0), site.argument(1), Slot(out.name)),
         X=c_type(x.dtype),
     )
-    return site.step(with_scratch(call, _COMPLEX_BYTES * size))
+    return site.step(with_scratch(call, _COMPLEX_BYTES * room))
 
 
 def stft(site: Site) -> Step:

@@ -214,6 +214,32 @@ def top_k(site: Site) -> Step:
     return site.step(call)
 
 
+def unique(site: Site) -> Step:
+    """Unique elements, or slices along an axis."""
+    x, axis, out = site.tensor(0), site.node.attrs["axis"], site.out
+    flat, by_value = axis is None, site.node.attrs["sorted"]
+    name = f"fleet_unique_{'sorted_' if by_value else ''}{suffix(x.dtype)}"
+    params = {
+        "outer": 1 if flat else math.prod(x.shape[:axis]),
+        "length": x.size if flat else x.shape[axis],
+        "inner": 1 if flat else math.prod(x.shape[axis + 1 :]),
+        "rank": len(out.shape),
+        "axis": 0 if flat else axis,
+        "shape": list(out.shape),
+    }
+    call = instance(
+        "unique.h",
+        name,
+        "fleet_unique",
+        params,
+        (site.argument(0), *(Slot(output) for output in site.node.outputs)),
+        X=c_type(x.dtype),
+        ORDER=f"{name}_order",
+        SORTED=str(int(by_value)),
+    )
+    return site.step(call)
+
+
 LOWERINGS: dict[str, Lowering] = {
     "Compress": compress,
     "Gather": gather,
@@ -224,4 +250,5 @@ LOWERINGS: dict[str, Lowering] = {
     "ScatterElements": scatter_elements,
     "ScatterND": scatter_nd,
     "TopK": top_k,
+    "Unique": unique,
 }

@@ -11,7 +11,7 @@ from controller.compiler.plan.lower.general.reduction import limits
 from controller.compiler.plan.steps import Params, Slot, Step
 
 
-def _windows(site: Site, x: Shape, out: Shape, group: int = 1) -> Params:
+def windows(site: Site, x: Shape, out: Shape, group: int = 1) -> Params:
     """`struct fleet_windows`."""
     attrs, rank = site.node.attrs, len(x) - 2
     pads = attrs["pads"]
@@ -43,7 +43,7 @@ def conv(site: Site) -> Step:
         "conv.h",
         f"fleet_conv_{suffix(x.dtype)}_{suffix(out.dtype)}",
         "fleet_windows",
-        _windows(site, x.shape, out.shape, group),
+        windows(site, x.shape, out.shape, group),
         (*(site.argument(index) for index in range(3)), Slot(out.name)),
         X=c_type(x.dtype),
         Y=y,
@@ -59,7 +59,7 @@ def conv_transpose(site: Site) -> Step:
         "conv_transpose.h",
         f"fleet_conv_transpose_{suffix(x.dtype)}",
         "fleet_windows",
-        _windows(site, x.shape, out.shape, group),
+        windows(site, x.shape, out.shape, group),
         (*(site.argument(index) for index in range(3)), Slot(out.name)),
         X=c_type(x.dtype),
     )
@@ -80,7 +80,7 @@ def max_pool(site: Site) -> Step:
         "max_pool.h",
         f"fleet_general_max_pool_{suffix(x.dtype)}{'_indices' if indices else ''}",
         "fleet_max_pool",
-        {"window": _windows(site, x.shape, out.shape), "step": step},
+        {"window": windows(site, x.shape, out.shape), "step": step},
         (site.argument(0), *(Slot(name) for name in site.node.outputs)),
         X=c_type(x.dtype),
         FIRST=limits(x.dtype)[0],
@@ -97,7 +97,7 @@ def average_pool(site: Site) -> Step:
         "pool.h",
         f"fleet_average_pool_{suffix(x.dtype)}_{counts}",
         "fleet_pool",
-        {"window": _windows(site, x.shape, out.shape), "order": 0},
+        {"window": windows(site, x.shape, out.shape), "order": 0},
         (site.argument(0), Slot(out.name)),
         X=c,
         ACC=c,
@@ -116,7 +116,7 @@ def lp_pool(site: Site) -> Step:
         "pool.h",
         f"fleet_lp_pool_{suffix(x.dtype)}",
         "fleet_pool",
-        {"window": _windows(site, x.shape, out.shape), "order": site.node.attrs["p"]},
+        {"window": windows(site, x.shape, out.shape), "order": site.node.attrs["p"]},
         (site.argument(0), Slot(out.name)),
         X=c_type(x.dtype),
         ACC="double",
