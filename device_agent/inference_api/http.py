@@ -16,7 +16,8 @@ from device_agent.inference_api import tensors
 from device_agent.serving import Answer, InferenceError, Service
 from protocol.module import TensorMeta
 
-MAX_BODY = 64 << 20
+HEADER_BYTES, ELEMENT_BYTES = 64 << 10, 64
+"""Room in a request: for all that is no number, and for one number as text."""
 _HEADER_LENGTH = "inference-header-content-length"
 _STATUS = {"input": 400, "unknown-model": 404, "busy": 503, "not-ready": 503}
 
@@ -121,30 +122,56 @@ class _Api:
 
     async def infer(self, request: Request) -> Response:
         service = self._service(request)
-        header, binary = await _read(request)
         if service.active is None:
             raise InferenceError("not-ready", f"no release of {service.model} is running on this device")
-        inputs = _inputs(header, binary, {t.name: t for t in service.active.meta.inputs})
-        parameters = header.get("parameters") or {}
+        known = {tensor.name: tensor for tensor in service.active.meta.inputs}
+        most = HEADER_BYTES + ELEMENT_BYTES * sum(tensor.elements for tensor in known.values())
+        header, binary = await _read(request, most)
+        inputs = _inputs(header, binary, known)
+        requested = _requested(header)
+        parameters = _parameters(header)
         answer = await service.infer(inputs, reset=parameters.get("sequence_start") is True)
-        return _respond(header, parameters, answer)
+        return _respond(header, requested, answer)
 
 
-async def _read(request: Request) -> tuple[dict[str, Any], bytes]:
-    """The JSON part of a request, and the binary part that may follow it."""
+async def _read(request: Request, most: int) -> tuple[dict[str, Any], bytes]:
+    """The JSON part of a request of so many bytes at most, and the binary part that may follow it."""
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > MAX_BODY:
-            raise InferenceError("input", f"request is larger than {MAX_BODY} bytes")
+        if len(body) > most:
+            raise InferenceError("input", f"request is larger than the {most} bytes this model can need")
     try:
         split = int(request.headers.get(_HEADER_LENGTH, len(body)))
         header = json.loads(body[:split])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InferenceError("input", f"request is not JSON: {error}") from error
     if not isinstance(header, dict) or not isinstance(header.get("inputs"), list):
         raise InferenceError("input", "request must be an object with a list of inputs")
+    identity = header.get("id", "")
+    if not isinstance(identity, str) or not identity.isprintable():
+        raise InferenceError("input", "id must be a printable text")
     return header, bytes(body[split:])
+
+
+def _parameters(item: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of a request, an input or an output."""
+    parameters = item.get("parameters")
+    if not isinstance(parameters, dict | None):
+        raise InferenceError("input", "parameters must be an object")
+    return parameters or {}
+
+
+def _requested(header: dict[str, Any]) -> dict[str, bool]:
+    """Names of the outputs asked for, and whether each is to be binary; empty: all of them."""
+    outputs = header.get("outputs")
+    if outputs is None:
+        return {}
+    if not isinstance(outputs, list) or not all(
+        isinstance(item, dict) and isinstance(item.get("name"), str) for item in outputs
+    ):
+        raise InferenceError("input", "outputs must be a list of objects with a name")
+    return {item["name"]: _parameters(item).get("binary_data") is True for item in outputs}
 
 
 def _inputs(header: dict[str, Any], binary: bytes, known: dict[str, TensorMeta]) -> dict[str, bytes]:
@@ -153,10 +180,12 @@ def _inputs(header: dict[str, Any], binary: bytes, known: dict[str, TensorMeta])
         name = item.get("name") if isinstance(item, dict) else None
         tensor = known.get(name) if isinstance(name, str) else None
         if tensor is None:
-            raise InferenceError("input", f"input {name!r} is unknown; the model takes {', '.join(known)}")
+            raise InferenceError(
+                "input", f"input {name!a:.80} is unknown; the model takes {', '.join(known)}"
+            )
         tensors.check_input(tensor, item.get("datatype"), item.get("shape"))
-        size = (item.get("parameters") or {}).get("binary_data_size")
-        if isinstance(size, int):
+        size = _parameters(item).get("binary_data_size")
+        if isinstance(size, int) and size >= 0:
             result[tensor.name], binary = tensors.check_size(tensor, binary[:size]), binary[size:]
         else:
             result[tensor.name] = tensors.from_json(tensor, item.get("data"))
@@ -166,13 +195,8 @@ def _inputs(header: dict[str, Any], binary: bytes, known: dict[str, TensorMeta])
     return result
 
 
-def _respond(header: dict[str, Any], parameters: dict[str, Any], answer: Answer) -> Response:
-    requested = {
-        item.get("name"): (item.get("parameters") or {}).get("binary_data", False)
-        for item in header.get("outputs") or []
-        if isinstance(item, dict)
-    }
-    everything_binary = parameters.get("binary_data_output") is True
+def _respond(header: dict[str, Any], requested: dict[str, bool], answer: Answer) -> Response:
+    everything_binary = _parameters(header).get("binary_data_output") is True
     outputs, binary = [], b""
     for tensor in answer.meta.outputs:
         if requested and tensor.name not in requested:

@@ -1,8 +1,6 @@
 """Tensors of the Open Inference Protocol v2: their names of types, and JSON or raw bytes."""
 
-import array
 import struct
-import sys
 from typing import Any
 
 from device_agent.serving import InferenceError
@@ -10,11 +8,12 @@ from protocol.module import DTYPE_BYTES, TensorMeta
 
 DATATYPES = {
     "bool": "BOOL", "int8": "INT8", "uint8": "UINT8", "int16": "INT16", "uint16": "UINT16", "int32": "INT32",
-    "uint32": "UINT32", "int64": "INT64", "uint64": "UINT64", "float32": "FP32", "float64": "FP64",
+    "uint32": "UINT32", "int64": "INT64", "uint64": "UINT64", "float16": "FP16", "float32": "FP32",
+    "float64": "FP64",
 }  # fmt: skip
 _CODES = {
     "bool": "B", "int8": "b", "uint8": "B", "int16": "h", "uint16": "H", "int32": "i", "uint32": "I",
-    "int64": "q", "uint64": "Q", "float32": "f", "float64": "d",
+    "int64": "q", "uint64": "Q", "float16": "e", "float32": "f", "float64": "d",
 }  # fmt: skip
 
 
@@ -43,9 +42,10 @@ def check_input(tensor: TensorMeta, dtype: object, shape: object) -> None:
     """
     wanted = visible_dtype(tensor)
     if dtype not in (wanted, DATATYPES[wanted]):
-        raise InferenceError("input", f"input {tensor.name} is {dtype}, the model takes {DATATYPES[wanted]}")
+        text = f"input {tensor.name} is {dtype!a:.80}, the model takes {DATATYPES[wanted]}"
+        raise InferenceError("input", text)
     if shape is not None and (not isinstance(shape, list | tuple) or tuple(shape) != tensor.shape):
-        text = f"input {tensor.name} has shape {shape}, the model takes {list(tensor.shape)}"
+        text = f"input {tensor.name} has shape {shape!a:.80}, the model takes {list(tensor.shape)}"
         raise InferenceError("input", text)
 
 
@@ -57,13 +57,13 @@ def from_json(tensor: TensorMeta, data: object) -> bytes:
     """
     dtype = visible_dtype(tensor)
     try:
-        packed = array.array(_CODES[dtype], _flat(data))
-    except (TypeError, ValueError, OverflowError) as error:
+        values = _flat(data)
+        if len(values) == tensor.elements:
+            return struct.pack(f"<{len(values)}{_CODES[dtype]}", *values)
+    except (TypeError, ValueError, OverflowError, RecursionError, struct.error) as error:
         raise InferenceError("input", f"input {tensor.name}: {error}") from error
-    if len(packed) != tensor.elements:
-        text = f"input {tensor.name} has {len(packed)} elements, the model takes {tensor.elements}"
-        raise InferenceError("input", text)
-    return _little(packed).tobytes()
+    text = f"input {tensor.name} has {len(values)} elements, the model takes {tensor.elements}"
+    raise InferenceError("input", text)
 
 
 def _flat(data: object) -> list[Any]:
@@ -72,12 +72,6 @@ def _flat(data: object) -> list[Any]:
     if data and isinstance(data[0], list):
         return [item for part in data for item in _flat(part)]
     return data
-
-
-def _little(values: "array.array[Any]") -> "array.array[Any]":
-    if sys.byteorder == "big":
-        values.byteswap()
-    return values
 
 
 def to_json(tensor: TensorMeta, data: bytes) -> list[Any]:
