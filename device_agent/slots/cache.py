@@ -5,6 +5,7 @@ with a key that never leaves the device. An entry that is torn, altered or made 
 or CPU counts as absent; it is never an error.
 """
 
+import contextlib
 import hashlib
 import hmac
 import platform
@@ -58,7 +59,9 @@ class CompiledCache:
         key = self._files.read("cache.key")
         if key is None or len(key) != _TAG:
             key = secrets.token_bytes(_TAG)
-            replace_durably(self._files, "cache.key", key)
+            # Without room for the key, what is kept now is compiled anew after the next start.
+            with contextlib.suppress(DiskFullError):
+                replace_durably(self._files, "cache.key", key)
         return key
 
     def _name(self, module: bytes) -> str:

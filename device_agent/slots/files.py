@@ -67,6 +67,13 @@ def replace_durably(files: Files, path: str, data: bytes) -> None:
     files.sync_folder(folder)
 
 
+def _full(error: OSError, path: Path, needed: int) -> OSError | DiskFullError:
+    """The error, as DiskFullError if that is what it says: of blocks, of a quota or of inodes."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return DiskFullError(str(path), needed)
+    return error
+
+
 class DiskFiles:
     """`Files` on a real disk. Everything is readable by the agent's user only."""
 
@@ -83,19 +90,17 @@ class DiskFiles:
 
     def write(self, path: str, offset: int, data: bytes) -> None:
         """Write `data` at `offset`, creating the file or extending it as needed."""
-        full = self.root / path
-        descriptor = os.open(full, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        full, view = self.root / path, memoryview(data)
         try:
-            view = memoryview(data)
-            while view:
-                written = os.pwrite(descriptor, view, offset)
-                view, offset = view[written:], offset + written
+            descriptor = os.open(full, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                while view:
+                    written = os.pwrite(descriptor, view, offset)
+                    view, offset = view[written:], offset + written
+            finally:
+                os.close(descriptor)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise DiskFullError(str(full), len(view)) from error
-            raise
-        finally:
-            os.close(descriptor)
+            raise _full(error, full, len(view)) from error
 
     def sync(self, path: str) -> None:
         """Make the contents of a file durable."""
@@ -111,15 +116,16 @@ class DiskFiles:
         try:
             os.fsync(descriptor)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise DiskFullError(str(path), 0) from error
-            raise
+            raise _full(error, path, 0) from error
         finally:
             os.close(descriptor)
 
     def replace(self, source: str, target: str) -> None:
         """Give `source` the name `target`, atomically."""
-        (self.root / source).replace(self.root / target)
+        try:
+            (self.root / source).replace(self.root / target)
+        except OSError as error:
+            raise _full(error, self.root / target, 0) from error
 
     def remove(self, path: str) -> None:
         """Remove a file; one that is not there is no error."""
@@ -127,7 +133,10 @@ class DiskFiles:
 
     def make_folder(self, path: str) -> None:
         """Create a folder; one that is there already is no error."""
-        (self.root / path).mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            (self.root / path).mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise _full(error, self.root / path, 0) from error
 
     def names(self, path: str) -> list[str]:
         """What a folder contains; nothing when there is no such folder."""

@@ -280,8 +280,9 @@ class ModelSlots:
         return self.state.boots
 
     def confirm(self) -> None:
-        """The release on trial becomes the confirmed one."""
-        self._write_state(active=self.state.trial, trial=None, boots=0, given_up=None)
+        """The release on trial becomes the confirmed one; done twice it is done once."""
+        if self.state.trial is not None:
+            self._write_state(active=self.state.trial, trial=None, boots=0, given_up=None)
 
     def end_trial(self, given_up: GivenUp | None) -> None:
         """Go back to the confirmed release."""
@@ -300,6 +301,8 @@ class ModelSlots:
         for slot in SLOTS:
             for file in self._files.names(f"{self._folder}/{slot}"):
                 self._files.remove(self._path(slot, file))
+        # Last, so that a power cut before leaves a model that is known, and removed again.
+        self._files.remove(f"{self._folder}/state")
 
 
 def stored_models(files: Files) -> list[str]:

@@ -179,6 +179,7 @@ class State:
         fault: What to tell about the goal.
         failures: Failures in a row that may pass.
         wake: When to try again.
+        stored: Whether something of the model may lie on the disk.
         stalled: Whether going back or removing failed, and waits for `wake`.
         seen: Good inferences of the release under observation, since `since`.
     """
@@ -195,6 +196,7 @@ class State:
     fault: Fault | None = None
     failures: int = 0
     wake: float = 0.0
+    stored: bool = False
     stalled: bool = False
     seen: int = 0
     since: float = 0.0
@@ -209,9 +211,11 @@ def resume(confirmed: bytes | None, trial: Goal | None, given_up: GivenUp | None
     """The state after a start, from what the slots hold; a trial is observed from the beginning."""
     if trial is not None:
         return State(
-            Phase.OBSERVING, 1, goal=trial, work=trial, confirmed=confirmed, given_up=given_up, since=now
-        )
-    return State(Phase.CONFIRMED if confirmed else Phase.IDLE, confirmed=confirmed, given_up=given_up)
+            Phase.OBSERVING, 1, goal=trial, work=trial, confirmed=confirmed, given_up=given_up, stored=True,
+            since=now,
+        )  # fmt: skip
+    phase = Phase.CONFIRMED if confirmed else Phase.IDLE
+    return State(phase, confirmed=confirmed, given_up=given_up, stored=True)
 
 
 def step(state: State, event: Event, now: float, chance: float = 0.0) -> tuple[State, list[Effect]]:
@@ -260,7 +264,7 @@ def _done(state: State, now: float) -> tuple[State, list[Effect]]:
         case Phase.ROLLING_BACK:
             return replace(state, phase=Phase.IDLE, work=None, undoing=None), []
         case Phase.REMOVING:
-            return replace(state, phase=Phase.IDLE, confirmed=None, given_up=None), []
+            return replace(state, phase=Phase.IDLE, confirmed=None, given_up=None, stored=False), []
         case phase if phase in STEPS[:-1] and state.work is not None:
             following = STEPS[STEPS.index(phase) + 1]
             if following is Phase.OBSERVING:
@@ -348,7 +352,7 @@ def _rest_or_begin(state: State, now: float, effects: list[Effect]) -> tuple[Sta
     """With no work in hand: rest if all is as wanted, or cannot be; else begin."""
     goal = state.goal
     if goal is None:
-        if state.confirmed is None and state.given_up is None:
+        if not state.stored:
             return replace(state, phase=Phase.IDLE, fault=None), effects
         job = state.job + 1
         return replace(state, phase=Phase.REMOVING, job=job, failures=0), [*effects, Remove(job)]
@@ -362,6 +366,6 @@ def _rest_or_begin(state: State, now: float, effects: list[Effect]) -> tuple[Sta
     elif now < state.wake:
         state = replace(state, phase=Phase.WAITING)
     else:
-        state = replace(state, phase=Phase.RESOLVING, job=state.job + 1, work=goal)
+        state = replace(state, phase=Phase.RESOLVING, job=state.job + 1, work=goal, stored=True)
         effects.append(Step(state.job, Phase.RESOLVING, goal))
     return state, effects

@@ -172,6 +172,14 @@ def test_an_absent_model_is_removed_once():
     assert (state.phase, state.confirmed, effects) == (Phase.IDLE, None, [])
 
 
+@pytest.mark.parametrize("state", [drive(State(), Wanted(ONE))[0], resume(None, None, None, 0.0)])
+def test_what_was_only_fetched_is_removed_too(state):
+    state, effects = drive(state, Wanted(None))
+    assert effects[-1] == Remove(state.job)
+    state, effects = drive(state, Done(state.job), Tick())
+    assert (state.phase, state.stored, effects) == (Phase.IDLE, False, [])
+
+
 def test_removal_of_a_release_on_trial_rolls_back_first():
     state, effects = drive(observing(), Wanted(None))
     assert effects == [RollBack(state.job, None)]

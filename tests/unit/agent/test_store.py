@@ -127,5 +127,16 @@ def test_removal_leaves_nothing(key):
     slots = ModelSlots(files, MODEL)
     install(slots, release(key, 1))
     slots.clear()
-    assert [name for name in files.names_to_inodes if not name.endswith("/state")] == []
+    assert list(files.names_to_inodes) == []
+    assert stored_models(files) == []
     assert ModelSlots(files, MODEL).active() is None
+
+
+def test_a_confirmation_carried_out_twice_keeps_the_release(key):
+    files, one = MemoryFiles(), release(key, 1)
+    slots = ModelSlots(files, MODEL)
+    install(slots, one)
+    slots.confirm()
+    active = ModelSlots(files, MODEL).active()
+    assert active is not None
+    assert active.digest == one.digest
