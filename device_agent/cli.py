@@ -46,8 +46,8 @@ def run(
     data: Data = None,
     http: Annotated[str, typer.Option(help="HOST:PORT of the inference API.")] = "127.0.0.1:8080",
     broker: Annotated[str | None, typer.Option(help="mqtt://HOST:PORT instead of the claimed one.")] = None,
-    memory: Annotated[int, typer.Option(help="Most memory of one model, MiB.")] = 512,
-    telemetry: Annotated[float, typer.Option(help="Seconds between two telemetry messages.")] = 5.0,
+    memory: Annotated[int, typer.Option(min=1, help="Most memory of one model, MiB.")] = 512,
+    telemetry: Annotated[float, typer.Option(min=0.1, help="Seconds between two telemetry messages.")] = 5.0,
 ) -> None:
     """Serve, fetch, test and switch until stopped: fleet-agent run --http 127.0.0.1:8080."""
     from device_agent.daemon import Daemon, Settings  # noqa: PLC0415 - heavy
@@ -55,7 +55,7 @@ def run(
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     host, _, port = http.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isdecimal() or int(port) > 65535:
         raise InputError(f"{http!r} is not HOST:PORT", remedy="--http 127.0.0.1:8080")
     settings = Settings(
         data or _default_data(), host, int(port), broker, memory << 20, telemetry_seconds=telemetry

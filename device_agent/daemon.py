@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import platform
+import random
 import shutil
 import socket
 import time
@@ -21,7 +22,7 @@ from typing import Any, TypeVar
 import uvicorn
 
 from device_agent.commands import Commands
-from device_agent.errors import BusyError
+from device_agent.errors import BusyError, DiskFullError
 from device_agent.identity import count_boot, load
 from device_agent.inference_api import mqtt
 from device_agent.inference_api.http import application
@@ -34,6 +35,7 @@ from device_agent.slots.cache import CompiledCache, host_fingerprint
 from device_agent.slots.files import DiskFiles, Files
 from device_agent.slots.store import ModelSlots, stored_models
 from device_agent.update import machine
+from device_agent.update.retry import delay
 from device_agent.update.surroundings import Surroundings
 from device_agent.update.worker import ModelUpdate
 from protocol import topics
@@ -94,11 +96,12 @@ class Daemon:
         self._wall = wall
         self._lock_file = _lock(settings.data)
         self.identity, verifier = load(self._files, settings.data)
-        self._boot = count_boot(self._files)
+        self._boot = 0
         self._first_verifier = verifier
         self._updates: dict[str, ModelUpdate] = {}
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._broken: BaseException | None = None
         self._disk_thread = ThreadPoolExecutor(1, "disk")
         self._version = metadata.version("modelfleet")
         self.capabilities = Capabilities(
@@ -114,7 +117,11 @@ class Daemon:
     # -- life ------------------------------------------------------------------------------------
 
     async def run(self, started: Callable[[], None] = lambda: None) -> None:
-        """Serve until `stop`; `started` is called when stored models answer."""
+        """Serve until `stop`; `started` is called when stored models answer.
+
+        Raises:
+            Exception: a part that the agent cannot do without has ended.
+        """
         listener = _listen(self._settings.http_host, self._settings.http_port)
         device = self.identity.device
         self._trust = TrustKeeper(
@@ -161,8 +168,7 @@ class Daemon:
             serving = self._spawn(server.serve(sockets=[listener]))
             self._write_status_file(listener)
             self._link.start()
-            self._spawn(self._reporter.report_forever())
-            self._spawn(self._reporter.telemetry_forever(self._settings.telemetry_seconds))
+            self._spawn(self._tell_forever())
             self._spawn(self._tick_forever())
             started()
             await self._stopping.wait()
@@ -179,6 +185,8 @@ class Daemon:
             listener.close()
             self._disk_thread.shutdown()
             os.close(self._lock_file)
+        if self._broken is not None:
+            raise self._broken
 
     def stop(self) -> None:
         """Ask `run` to return."""
@@ -194,7 +202,10 @@ class Daemon:
     def _write_status_file(self, listener: socket.socket) -> None:
         host, port = listener.getsockname()[:2]
         text = json.dumps({"pid": os.getpid(), "http": f"http://{host}:{port}"})
-        (self._settings.data / STATUS_FILE).write_text(text)
+        try:
+            (self._settings.data / STATUS_FILE).write_text(text)
+        except OSError as error:
+            log.warning("fleet-agent status will not find this agent: %s", error)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -205,8 +216,20 @@ class Daemon:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.critical("a part of the agent has ended: %s", error, exc_info=error)
+            log.critical("a part of the agent has ended: %s", error)
+            self._broken = error
             self._stopping.set()
+
+    def _answer(self, work: Coroutine[Any, Any, None]) -> None:
+        """Deal with a message; whatever it brings about, the next one is dealt with too."""
+
+        async def run() -> None:
+            try:
+                await work
+            except Exception:
+                log.exception("a message could not be dealt with")
+
+        self._spawn(run())
 
     async def _disk(self, function: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._disk_thread, function, *arguments)
@@ -214,8 +237,8 @@ class Daemon:
     # -- what arrives ----------------------------------------------------------------------------
 
     def _connection(self, connected: bool) -> None:  # noqa: FBT001 - a callback's fixed form
-        log.info("broker %s", "connected" if connected else "lost; goes on serving, tries again")
         if connected:
+            log.info("broker connected")
             device = self.identity.device
             leaves = ("desired", "infer/in", "cmd")
             self._link.subscribe([topics.device(device, leaf) for leaf in leaves])
@@ -231,13 +254,13 @@ class Daemon:
         if not payload or self._fetcher.take(topic, payload):
             return
         if topic == topics.device(device, "desired"):
-            self._spawn(self._take(self._trust.take_assignment(payload)))
+            self._answer(self._take(self._trust.take_assignment(payload)))
         elif topic == topics.device(device, "infer/in"):
-            self._spawn(self._infer(payload))
+            self._answer(self._infer(payload))
         elif topic == topics.device(device, "cmd"):
-            self._spawn(self._commands.take(payload))
+            self._answer(self._commands.take(payload))
         elif topic.startswith(f"{topics.PREFIX}/root/"):
-            self._spawn(self._take(self._trust.take_root(payload)))
+            self._answer(self._take(self._trust.take_root(payload)))
 
     async def _take(self, work: Coroutine[Any, Any, None]) -> None:
         await work
@@ -280,9 +303,28 @@ class Daemon:
 
     async def _tidy(self) -> None:
         needed = {digest for update in self._updates.values() for digest in update.modules()}
-        await self._disk(self._around.cache.retain, needed)
+        try:
+            await self._disk(self._around.cache.retain, needed)
+        except OSError as error:
+            log.warning("compiled code that nobody needs cannot be removed: %s", error)
 
     # -- what is told ----------------------------------------------------------------------------
+
+    async def _tell_forever(self) -> None:
+        """Reports and telemetry, once the number of this start is stored: no two starts may share it."""
+        failures = 0
+        while not self._boot:
+            try:
+                self._boot = await self._disk(count_boot, self._files)
+            except (DiskFullError, OSError) as error:
+                failures += 1
+                reason = error.what if isinstance(error, DiskFullError) else error
+                log.warning("serves, but does not report until this start can be counted: %s", reason)
+                await asyncio.sleep(delay(failures, random.random()))  # noqa: S311 - jitter
+        await asyncio.gather(
+            self._reporter.report_forever(),
+            self._reporter.telemetry_forever(self._settings.telemetry_seconds),
+        )
 
     @property
     def services(self) -> dict[str, Service]:

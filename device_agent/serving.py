@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from device_agent.runner.supervisor import Runner, RunnerError
+from device_agent.update.retry import delay
 from protocol.documents import Slot, Usage
 from protocol.errors import FleetError
 from protocol.module import ModuleMeta
@@ -106,12 +108,13 @@ class Service:
 
     Args:
         model: Its name.
-        revive: Loads the release of a dead runner anew; None when it cannot be.
+        revive: Loads the release of this manifest anew; None when it cannot be. What RunnerError or
+            OSError it raises may pass.
         on_outcome: See `Outcome`.
     """
 
     def __init__(
-        self, model: str, revive: Callable[[Loaded], Awaitable[Loaded | None]], on_outcome: Outcome
+        self, model: str, revive: Callable[[bytes], Awaitable[Loaded | None]], on_outcome: Outcome
     ) -> None:
         self.model = model
         self.active: Loaded | None = None
@@ -122,6 +125,7 @@ class Service:
         self._lock = asyncio.Lock()
         self._waiting = 0
         self._watchers: set[asyncio.Task[None]] = set()
+        self._reviving: asyncio.Task[None] | None = None
 
     async def infer(self, inputs: dict[str, bytes], *, reset: bool = False) -> Answer:
         """One inference.
@@ -191,11 +195,42 @@ class Service:
 
     async def _replace_dead(self, loaded: Loaded) -> None:
         await loaded.runner.stop()
-        self.active = await self._revive(loaded)
+        # Requests that come meanwhile wait for its successor.
+        try:
+            self.active = await self._revive(loaded.slot.manifest)
+        except (RunnerError, OSError):
+            self.active = None
+            self.bring_back(loaded.slot.manifest)
+            return
         if self.active is not None:
             self._watch(self.active)
         elif self.standby is not None:
             self._fall_back()
+
+    def bring_back(self, manifest: bytes) -> None:
+        """Let a stored release answer as soon as it can be loaded, unless another does before."""
+        if self._reviving is not None:
+            self._reviving.cancel()
+        self._reviving = asyncio.create_task(self._try_to_revive(manifest))
+
+    async def _stop_reviving(self) -> None:
+        if self._reviving is not None:
+            self._reviving.cancel()
+            await asyncio.gather(self._reviving, return_exceptions=True)
+
+    async def _try_to_revive(self, manifest: bytes) -> None:
+        failures = 0
+        while True:
+            failures += 1
+            await asyncio.sleep(delay(failures, random.random()))  # noqa: S311 - jitter
+            async with self._lock:
+                if self.active is not None:
+                    return
+                with contextlib.suppress(RunnerError, OSError):
+                    self.active = await self._revive(manifest)
+                    if self.active is not None:
+                        self._watch(self.active)
+                    return
 
     async def switch(self, loaded: Loaded, *, keep: bool) -> None:
         """Let another release answer, between two inferences.
@@ -227,7 +262,10 @@ class Service:
 
     async def stop(self) -> None:
         """End all runners, after the inference now running."""
+        await self._stop_reviving()
         async with self._lock:
+            # The inference that was waited for may have begun another.
+            await self._stop_reviving()
             loaded = [one for one in (self.active, self.standby) if one is not None]
             self.active = self.standby = None
         for one in loaded:

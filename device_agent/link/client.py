@@ -1,6 +1,7 @@
 """The MQTT connection: paho in its own thread, everything else on the event loop."""
 
 import asyncio
+import logging
 import random
 import socket
 import threading
@@ -16,6 +17,8 @@ from device_agent.update.retry import delay
 from protocol import topics
 from protocol.errors import InputError
 
+log = logging.getLogger("fleet.link")
+
 KEEPALIVE_SECONDS = 30
 ONLINE, OFFLINE = b"online", b"offline"
 
@@ -26,11 +29,11 @@ def broker_address(url: str) -> tuple[str, int]:
     Raises:
         InputError: it is not such an address.
     """
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = parts.port or 1883
     except ValueError:
-        port = 0
+        parts, port = urlsplit(""), 0
     if parts.scheme != "mqtt" or not parts.hostname or not port:
         raise InputError(f"{url!r} is not a broker's address", remedy="write mqtt://HOST:PORT")
     return parts.hostname, port
@@ -78,16 +81,22 @@ class Link:
 
     def _run(self) -> None:
         failures = 0
+        told = False
         while not self._stop.is_set():
+            why = "refused or closed the connection"
             try:
                 self._client.connect(self._host, self._port, KEEPALIVE_SECONDS)
                 while self._client.loop(timeout=0.5) == mqtt.MQTT_ERR_SUCCESS:
                     if self.connected:
-                        failures = 0
+                        failures, told = 0, False
                     if self._stop.is_set():
                         self._client.disconnect()
-            except (OSError, ValueError):
-                pass  # not reachable now; the wait below bounds how often it is tried
+            except (OSError, ValueError) as error:
+                why = f"cannot be reached: {error}"
+            self._lost()
+            if not told and not self._stop.is_set():
+                log.warning("broker %s:%d %s; goes on serving, tries again", self._host, self._port, why)
+                told = True
             failures += 1
             self._stop.wait(delay(min(failures, 5), random.random()) / 2)  # noqa: S311 - jitter
 
@@ -118,6 +127,9 @@ class Link:
         _reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
+        self._lost()
+
+    def _lost(self) -> None:
         if self.connected:
             self.connected = False
             self._call(self._on_connection, False)

@@ -74,7 +74,7 @@ class TrustKeeper:
         async with self._lock:
             try:
                 await self._store(self._verifier.update_root(data))
-            except FleetError as error:
+            except (FleetError, OSError) as error:
                 self._refuse(error)
                 return
             self._root_changed()
@@ -89,7 +89,7 @@ class TrustKeeper:
                 verifier, assignment = self._verifier.accept_assignment(data, int(self._wall()))
                 if verifier.state != self._verifier.state:
                     await self._store(verifier)
-            except FleetError as error:
+            except (FleetError, OSError) as error:
                 waits = isinstance(error, TrustError) and error.code == "root-behind"
                 self._waiting = data if waits else None
                 self._refuse(error)
@@ -98,19 +98,23 @@ class TrustKeeper:
             self.fault = None
         self._accepted(assignment)
 
-    def _refuse(self, error: FleetError) -> None:
+    def _refuse(self, error: FleetError | OSError) -> None:
         match error:
             case TrustError():
                 code = error.code
             case DiskFullError():
                 code = "disk-full"
+            case OSError():
+                code = "storage"
             case _:
                 code = "malformed"
         self.fault = self._fault(code, error)
         log.warning("refused: %s", self.fault.text)
 
-    def _fault(self, code: str, error: FleetError) -> Fault:
-        text = error.what + (f"; {error.remedy}" if error.remedy else "")
+    def _fault(self, code: str, error: FleetError | OSError) -> Fault:
+        text = str(error)
+        if isinstance(error, FleetError):
+            text = error.what + (f"; {error.remedy}" if error.remedy else "")
         return Fault(code=code, text=text[:1024], at=max(0, int(self._wall())))
 
     def check_clock(self) -> None:

@@ -1,6 +1,7 @@
 """Carries out what the machine decides for one model, and feeds it what came of it."""
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable, Coroutine
@@ -52,37 +53,72 @@ class ModelUpdate:
         now = self._around.monotonic()
         slots, disk = self._slots, self._around.disk
         active, trial, confirmed, goal = slots.active(), slots.trial(), None, None
-        if active is not None and (loaded := await self._try_load(active)) is not None:
-            confirmed = active.digest
-            self._settled_size = active.target.size
-            await self.service.switch(loaded, keep=False)
+        if active is not None:
+            confirmed = await self._serve(active)
         failure: Fault | None = None
         if trial is not None:
             goal = machine.Goal(trial.digest, slots.state.attempt)
             self._installation = Installation.of_trial(self.model, trial, slots, self._around)
-            if await disk(slots.count_boot) > MAX_BOOTS_ON_TRIAL:
+            if await self._count_boot() > MAX_BOOTS_ON_TRIAL:
                 text = f"the agent ended {MAX_BOOTS_ON_TRIAL} times during the trial"
                 failure = self._fault("crash-loop", text, trial.digest)
-            elif (loaded := await self._try_load(trial)) is not None:
-                await self.service.switch(loaded, keep=True)
             else:
-                failure = self._runtime_fault
+                try:
+                    await self.service.switch(await self._load(trial), keep=True)
+                except (FleetError, RunnerError, OSError):
+                    failure = self._runtime_fault
         elif slots.state.trial is not None:
-            await disk(slots.end_trial, None)
+            with contextlib.suppress(DiskFullError):
+                await disk(slots.end_trial, None)
         self.state = machine.resume(confirmed, goal, slots.state.given_up, now)
         if failure is not None:
             self.handle(machine.Inferred(self.state.job, failure))
 
-    async def _try_load(self, release: Release) -> Loaded | None:
+    async def _serve(self, active: Release) -> bytes | None:
+        """Let the confirmed release answer; gives its manifest, or None if it is damaged."""
+        self._settled_size = active.target.size
         try:
-            wasm = await self._around.disk(self._slots.read_module, release)
-            return await load_release(release, wasm, self._around)
-        except (FleetError, RunnerError) as error:
-            text = error.text if isinstance(error, RunnerError) else error.what
-            code = error.code if isinstance(error, RunnerError | TrustError) else "module"
-            self._runtime_fault = self._fault(code, f"stored release: {text}", release.digest)
-            log.warning("%s: stored release cannot be loaded: %s", self.model, text)
+            await self.service.switch(await self._load(active), keep=False)
+        except FleetError:
             return None
+        except (RunnerError, OSError):
+            self.service.bring_back(active.digest)
+        return active.digest
+
+    async def _count_boot(self) -> int:
+        try:
+            boots: int = await self._around.disk(self._slots.count_boot)
+        except DiskFullError as error:
+            log.warning("%s: cannot count this start: %s", self.model, error.what)
+            return self._slots.state.boots + 1
+        return boots
+
+    async def _load(self, release: Release) -> Loaded:
+        """A runner with a stored release.
+
+        Raises:
+            FleetError: what is stored is damaged.
+            RunnerError: the engine refuses it, or the runner was killed again and again.
+            OSError: the device has no room for a process.
+        """
+        deaths = 0
+        while True:
+            try:
+                wasm = await self._around.disk(self._slots.read_module, release)
+                return await load_release(release, wasm, self._around)
+            except (FleetError, RunnerError, OSError) as error:
+                deaths += 1
+                if (
+                    isinstance(error, RunnerError)
+                    and error.code == "killed"
+                    and deaths < MAX_UNEXPLAINED_DEATHS
+                ):
+                    continue
+                text = str(error.what if isinstance(error, FleetError) else error)
+                code = error.code if isinstance(error, RunnerError | TrustError) else "module"
+                self._runtime_fault = self._fault(code, f"stored release: {text}", release.digest)
+                log.warning("%s: stored release cannot be loaded: %s", self.model, text)
+                raise
 
     async def stop(self) -> None:
         """End the work and the runners; the slots say where to go on."""
@@ -212,6 +248,9 @@ class ModelUpdate:
         await self._around.disk(self._slots.end_trial, given_up)
         if trial is not None:
             await self.service.roll_back(trial.digest)
+        active = self._slots.active()
+        if active is not None and self.service.active is None:
+            self.service.bring_back(active.digest)
 
     async def _remember(self, given_up: GivenUp) -> None:
         try:
@@ -247,23 +286,28 @@ class ModelUpdate:
 
     # -- runners ---------------------------------------------------------------------------------
 
-    async def _revive(self, dead: Loaded) -> Loaded | None:
+    async def _revive(self, manifest: bytes) -> Loaded | None:
         for release in (self._slots.active(), self._slots.trial()):
-            if release is not None and release.digest == dead.slot.manifest:
-                loaded = await self._try_load(release)
-                if loaded is None and self._on_trial(dead):
+            if release is not None and release.digest == manifest:
+                try:
+                    return await self._load(release)
+                except FleetError:
+                    pass
+                except (RunnerError, OSError):
+                    if not self._on_trial(manifest):
+                        raise
+                if self._on_trial(manifest):
                     self.handle(machine.Inferred(self.state.job, self._runtime_fault))
-                return loaded
         return None
 
-    def _on_trial(self, loaded: Loaded) -> bool:
+    def _on_trial(self, manifest: bytes) -> bool:
         work = self.state.work
         observed = self.state.phase in (Phase.OBSERVING, Phase.CONFIRMING)
-        return observed and work is not None and work.manifest == loaded.slot.manifest
+        return observed and work is not None and work.manifest == manifest
 
     def _on_outcome(self, loaded: Loaded, error: RunnerError | None) -> bool:
         """An inference ended; gives whether it ends the trial of its release."""
-        on_trial = self._on_trial(loaded)
+        on_trial = self._on_trial(loaded.slot.manifest)
         if error is None:
             if on_trial:
                 self.handle(machine.Inferred(self.state.job))

@@ -147,7 +147,16 @@ def test_an_address_that_is_taken(enrolled, tmp_path):
     assert "--http HOST:PORT" in done.stderr
 
 
-@pytest.mark.parametrize("option", [("--broker", "http://x"), ("--http", "80"), ("--broker", "mqtt://x:y")])
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--broker", "http://x"),
+        ("--http", "80"),
+        ("--broker", "mqtt://x:y"),
+        ("--broker", "mqtt://["),
+        ("--http", "127.0.0.1:65536"),
+    ],
+)
 def test_options_that_make_no_sense(tmp_path, option):
     Director(1, tmp_path / "agent")
     done = command("run", "--data", tmp_path / "agent", *option)

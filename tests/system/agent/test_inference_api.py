@@ -1,8 +1,13 @@
 """Open Inference Protocol v2 over HTTP, and inference over MQTT."""
 
+import functools
 import json
+import os
+import resource
+import signal
 import struct
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -58,11 +63,21 @@ def test_what_the_protocol_asks_for(serving):
         ([], "list of inputs"),
         ({"inputs": []}, "input x is missing"),
         ({"inputs": [{**ITEM, "name": "y"}]}, "input 'y' is unknown; the model takes x"),
-        ({"inputs": [{**ITEM, "datatype": "INT64"}]}, "input x is INT64, the model takes FP32"),
+        ({"inputs": [{**ITEM, "datatype": "INT64"}]}, "input x is 'INT64', the model takes FP32"),
         ({"inputs": [{**ITEM, "shape": [8]}]}, "input x has shape [8], the model takes [1, 8]"),
         ({"inputs": [{**ITEM, "data": VALUES[:7]}]}, "input x has 7 elements, the model takes 8"),
         ({"inputs": [{**ITEM, "data": ["a"] * 8}]}, "input x:"),
         ({"inputs": [{**ITEM, "data": None}]}, "data must be a list"),
+        ({"inputs": [{**ITEM, "datatype": "\ud800" * 99}]}, "the model takes FP32"),
+        ({"inputs": [{**ITEM, "data": functools.reduce(lambda a, _: [a], range(900), 1)}]}, "recursion"),
+        ({"inputs": [{**ITEM, "parameters": [1]}]}, "parameters must be an object"),
+        ({"inputs": [ITEM], "parameters": "x"}, "parameters must be an object"),
+        ({"inputs": [ITEM], "outputs": 3}, "outputs must be a list"),
+        ({"inputs": [ITEM], "outputs": [{"name": [1]}]}, "outputs must be a list"),
+        ({"inputs": [ITEM], "outputs": [{"name": "z", "parameters": 1}]}, "parameters must be an object"),
+        ({"inputs": [ITEM], "id": float("nan")}, "id must be a printable text"),
+        ({"inputs": [ITEM], "id": "\ud800"}, "id must be a printable text"),
+        ({"inputs": [ITEM], "id": "x" * 70_000}, "larger than the 66048 bytes"),
     ],
 )
 def test_bad_requests_get_one_clear_reason(serving, body, reason):
@@ -136,3 +151,22 @@ def test_a_failing_inference_names_the_layer(one_world):
     assert (status, body["code"], body["layer"]) == (500, "trap", 1)
     assert "trap in conv_1 (/second/Conv, Conv 1x1 8->8) -> 1x8: out of bounds" in body["error"]
     assert agent.infer("crop-model", VALUES)["model_version"] == "1.0.0"
+
+
+def test_an_agent_without_room_for_another_process_answers_and_heals(one_world):
+    director, agent = one_world.director, one_world.agent
+    agent.start()
+    one = director.release(ONE)
+    director.assign(one)
+    director.wait_state(one, "confirmed")
+    everything = resource.prlimit(agent.pid, resource.RLIMIT_NOFILE)
+    room = len(list(Path(f"/proc/{agent.pid}/fd").iterdir())) + 1
+    resource.prlimit(agent.pid, resource.RLIMIT_NOFILE, (room, everything[1]))
+    os.kill(agent.runner_pids()[0], signal.SIGKILL)
+    tensor = {"dtype": "float32", "shape": [1, 8], "data": struct.pack("<8f", *VALUES)}
+    request = {"id": 1, "model": "crop-model", "inputs": {"x": tensor}}
+    director.publish(topics.device("dev-1", "infer/in"), cbor.encode(request), retain=False)
+    wait_until(lambda: director.answers, "an answer")
+    assert "error" in director.answers[0]
+    resource.prlimit(agent.pid, resource.RLIMIT_NOFILE, everything)
+    wait_until(lambda: agent.get("/v2/models/crop-model/ready"), "the model is back")

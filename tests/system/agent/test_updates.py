@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from device_agent.update.worker import MAX_UNEXPLAINED_DEATHS
 from protocol import topics
 from tests.support.agents import floats
 from tests.support.director import Source, build, wait_until
@@ -255,6 +256,37 @@ def test_a_runner_killed_from_outside_comes_back_and_nothing_is_lost(one_world):
     assert traffic.lost == []
 
 
+def test_a_runner_killed_while_it_loads_comes_back(one_world):
+    director, agent = one_world.director, one_world.agent
+    agent.start()
+    one = director.release(ONE)
+    director.assign(one)
+    director.wait_state(one, "confirmed")
+    killed: set[int] = set()
+
+    def kill_more_than_are_forgiven_at_once():
+        for pid in set(agent.runner_pids()) - killed:
+            os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+        return len(killed) > MAX_UNEXPLAINED_DEATHS + 1
+
+    wait_until(kill_more_than_are_forgiven_at_once, "runners are killed again and again")
+    wait_until(lambda: agent.get("/v2/models/crop-model/ready"), "the model is back")
+    assert agent.infer("crop-model", VALUES)["model_version"] == "1.0.0"
+
+
+def test_what_was_fetched_of_a_model_no_longer_wanted_is_removed(one_world):
+    director, agent = one_world.director, one_world.agent
+    agent.start()
+    frost = build(Source.of(FakeModule(name="frost")), director.keys.release)
+    director.publish_release(frost, omit=frost.chunks[-1:])
+    director.assign(frost)
+    director.wait(lambda r: "frost" in r.models and r.models["frost"].have > 0, "the fetch has begun")
+    director.assign()
+    director.wait(lambda r: "frost" not in r.models, "frost is gone")
+    assert [path for path in (agent.data / "models").rglob("*") if path.is_file()] == []
+
+
 def test_runners_die_with_the_agent(one_world):
     director, agent = one_world.director, one_world.agent
     agent.start()
@@ -295,6 +327,8 @@ def test_broker_down_at_the_start_and_in_the_middle(world):
     broker.stop()
     agent.start()
     assert agent.get("/v2/health/ready") == {"ready": True}
+    told = f"broker 127.0.0.1:{broker.port} cannot be reached"
+    wait_until(lambda: told in agent.log.read_text(), "the log says so")
     broker.start()
     director.wait_state(one, "confirmed", 60)
     broker.stop()
