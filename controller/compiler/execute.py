@@ -63,7 +63,8 @@ class Instance:
     def _call(self, name: str, *arguments: int) -> int:
         function = cast(wasmtime.Func, self._instance.exports(self._store)[name])
         try:
-            return int(function(self._store, *arguments))
+            # `reset` gives nothing.
+            return int(function(self._store, *arguments) or 0)
         except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
             reason = str(error).strip().splitlines()[-1].strip()
             raise LayerTrap(self.meta, int(self._layer.value(self._store)), reason) from error
@@ -155,7 +156,7 @@ class Instance:
         return infinite
 
     def driven(self, inputs: Mapping[str, Array]) -> "Driver":
-        """This instance as `protocol.profiling.measure` wants it; it goes on serving as before.
+        """This instance as `protocol.profiling.measure` wants it; each round begins from reset state.
 
         Args:
             inputs: An array for each input, of the module's type and shape.
@@ -164,7 +165,13 @@ class Instance:
         driver = wasmtime.Instance(
             self._store, wasmtime.Module(_engine(), DRIVER), [exports["run_layer"], exports["run"]]
         )
-        return Driver(driver, self._store, lambda: self._write(inputs))
+
+        def prepare() -> None:
+            if self.meta.state is not None:
+                self._call("reset")
+            self._write(inputs)
+
+        return Driver(driver, self._store, prepare)
 
     def quantize(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Inputs as people see them, at the module's types."""

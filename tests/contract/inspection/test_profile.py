@@ -2,13 +2,17 @@
 
 import json
 
+import numpy as np
 import pytest
+import wasmtime
 
 from controller.cli.arrays import read_inputs
-from controller.compiler import ModelProject, build
+from controller.compiler import Instance, ModelProject, build
 from controller.inspection.machine import WORKING_SETS, measure_machine, this_machine
 from controller.inspection.profile import profile_module
+from protocol.module import ABI, LayerMeta, ModuleMeta, Region, TensorMeta
 from tests.support.real_models import MODULES
+from tests.unit.desk.modules import with_section
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +63,36 @@ def test_metadata_tell_who_reads_what(crop):
     assert conv.weights.size >= 32 * 32 * 9
     assert meta.arena.offset <= conv.scratch.offset
     assert conv.scratch.offset + conv.scratch.size <= meta.arena.offset + meta.arena.size
+
+
+COUNTING = """(module
+  (memory (export "memory") 1 1)
+  (global (export "fleet_layer") (mut i32) (i32.const -1))
+  (func (export "fleet_abi") (result i32) (i32.const {abi}))
+  (func (export "input") (param i32) (result i32) (i32.const 0))
+  (func (export "output") (param i32) (result i32) (i32.const 16))
+  (func (export "layers") (result i32) (i32.const 1))
+  (func $count (result i32)
+    (i32.store (i32.const 32) (i32.add (i32.load (i32.const 32)) (i32.const 1))) (i32.const 0))
+  (func (export "run") (result i32) (call $count))
+  (func (export "run_layer") (param i32) (result i32) (call $count))
+  (func (export "reset") (i32.store (i32.const 32) (i32.const 0))))"""
+
+
+def test_each_round_begins_from_reset_state():
+    tensor = TensorMeta(name="x", dtype="int8", shape=(4,))
+    layer = LayerMeta(name="/count", op="Add", detail="Add", dtype="int8", shape=(4,), macs=0, weight_bytes=0,
+                      offset=16, size=4)  # fmt: skip
+    meta = ModuleMeta(
+        name="counting", version="1.0.0", target="mvp", abi=ABI, inputs=(tensor,), outputs=(tensor,),
+        layers=(layer,), arena=Region(offset=0, size=32), arena_bound=32, memory=65536,
+        state=Region(offset=32, size=4),
+    )  # fmt: skip
+    wasm = with_section(bytes(wasmtime.wat2wasm(COUNTING.format(abi=ABI))), "fleet.meta", meta.encode())
+    instance = Instance(wasm)
+    driver = instance.driven({"x": np.zeros(4, np.int8)})
+    for _ in range(2):
+        driver.prepare()
+        driver.layer(0, 3)
+        driver.whole(2)
+        assert instance.read(32, 4) == (5).to_bytes(4, "little")

@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from controller.inspection.compare import difference_of, value_of
+from controller.inspection.compare import compare, difference_of, value_of
+from controller.inspection.errors import NoReferenceError
+from protocol import cbor
+from protocol.chunks import sha256
+from tests.unit.desk import modules
 from tests.unit.inspection import samples
 
 
@@ -39,3 +43,17 @@ def test_outputs_are_read_in_their_memory_order():
     raw = value.transpose(0, 2, 3, 1).tobytes()
     np.testing.assert_array_equal(value_of(layer, raw), value)
     np.testing.assert_array_equal(value_of(layer.model_copy(update={"order": None}), bytes(range(12))), value)
+
+
+def test_an_operator_that_the_oracle_does_not_know():
+    tensor = {"dtype": "int8", "shape": [1, 4], "scale": [0.5], "zero_point": [3]}
+    node = {"name": "/add", "op": "Nope", "inputs": ["image"], "outputs": ["class"], "attrs": {}}
+    document = cbor.encode(
+        {
+            "format": 1, "name": "toy", "inputs": ["image"], "outputs": ["class"],
+            "tensors": {"image": tensor, "class": tensor}, "nodes": [node],
+        }
+    )  # fmt: skip
+    wasm = modules.wasm(provenance={"graph": sha256(document).hex()})
+    with pytest.raises(NoReferenceError, match="Nope"):
+        compare(wasm, document, {"image": np.zeros((1, 4), np.int8)})
