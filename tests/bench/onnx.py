@@ -14,6 +14,9 @@ from functools import partial
 from tests.support.onnx_suite import SECONDS, Kind, Outcome, cases, kind, operator, prepare, run_case, select
 from tests.support.workers import run_all
 
+SHOWN = 20
+"""Names of cases in a line."""
+
 
 def run(parts: Sequence[str] = (), seed: int = 0) -> dict[str, Outcome]:
     """Outcomes by the name of the case.
@@ -52,7 +55,9 @@ def _report(outcomes: Mapping[str, Outcome], *, everything: bool) -> None:
             groups[operator(cases()[name]), f"{outcome.status}: {outcome.reason}"].append(name)
     for (op, reason), names in sorted(groups.items()):
         _print(f"{op:24s} {len(names):3d}  {reason}")
-        _print(f"{'':29s}{' '.join(name.removeprefix('test_') for name in sorted(names))}")
+        short = [name.removeprefix("test_") for name in sorted(names)]
+        more = f" and {len(short) - SHOWN} more" if len(short) > SHOWN else ""
+        _print(f"{'':29s}{' '.join(short[:SHOWN])}{more}")
 
 
 def main() -> int:
