@@ -91,13 +91,10 @@ def _nonfinite(outputs: Mapping[str, Array]) -> list[str]:
 
 
 def _first_nonfinite(wasm: bytes, inputs: Mapping[str, Array]) -> str | None:
-    """The first layer that makes a NaN or an infinite value, in words; in an instance without history."""
+    """The layer in which that began, in words; in an instance without history."""
     instance = Instance(wasm)
-    for index, raw in instance.run_layers(inputs):
-        dtype = np.dtype(instance.meta.layers[index].dtype)
-        if dtype.kind == "f" and not np.all(np.isfinite(np.frombuffer(raw, dtype))):
-            return instance.meta.describe_layer(index)
-    return None
+    index = instance.first_nonfinite(inputs)
+    return None if index is None else instance.meta.describe_layer(index)
 
 
 def _summary(name: str, array: Array) -> str:

@@ -20,6 +20,7 @@ NAMES = st.sampled_from(["dev-1", "farm-a", "crop-model", "x" * 63])
 PATTERNS = {
     r"^[0-9A-Za-z][0-9A-Za-z.+-]{0,31}$": st.sampled_from(["1.0.0", "9"]),
     r"^[0-9a-f]{64}$": st.sampled_from(["0" * 64, "f" * 64]),
+    r"^[0-9a-f]{32}$": st.sampled_from(["0" * 32, "f" * 32]),
     r"^([0-9a-f]{2})*$": st.binary(max_size=40).map(bytes.hex),
 }
 
