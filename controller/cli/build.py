@@ -1,5 +1,6 @@
 """`fleet build`."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,9 +9,10 @@ import typer
 from controller.cli.build_screen import BuildScreen
 from controller.cli.making import Made, make
 from controller.cli.options import Json, Model, Project, Shapes
-from controller.cli.parse import shapes
+from controller.cli.parse import points, shapes
+from controller.cli.programs import project_of
 from controller.cli.terminal import emit, say
-from controller.compiler import ModelProject
+from controller.compiler import Accuracy, ModelProject, is_torch
 from protocol.chunks import sha256
 from protocol.errors import InputError
 
@@ -25,20 +27,38 @@ def build(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for the modules; PROJECT/build if not given.")
     ] = None,
+    max_drop: Annotated[
+        str | None,
+        typer.Option(
+            "--max-drop",
+            metavar="PERCENT",
+            help="Accuracy that int8 may cost, 0.5%; layers stay float32 until it holds.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Quantize, compile and check a model, without releasing it.
 
     fleet build crop-model
     """
-    opened = ModelProject.load(model, project)
-    folder = out or opened.folder / "build"
-    with BuildScreen(model) as screen:
-        made = make(opened, screen, shapes=shapes(shape), targets=target)
+    sizes = shapes(shape)
+    with ExitStack() as stack:
+        if is_torch(model):
+            opened = stack.enter_context(project_of(model, sizes))
+            folder = out or Path("build")
+        else:
+            opened = ModelProject.load(model, project)
+            folder = out or opened.folder / "build"
+        screen = stack.enter_context(BuildScreen(opened.name))
+        made = make(opened, screen, shapes=sizes, targets=target, max_drop=points(max_drop))
     files = _write(made, folder)
     package = made.package
     if json:
         emit(_document(made, screen, files))
+    elif is_torch(model):
+        say(
+            f"built {', '.join(map(str, files.values()))}. To release it, make a project of it: docs/guide.md"
+        )
     else:
         say(
             f"built {package.model} {package.version}, not released yet. "
@@ -78,6 +98,13 @@ def _document(made: Made, screen: BuildScreen, files: dict[str, Path]) -> dict[s
             }
             for target, module in made.build.modules.items()
         ],
+        "accuracy": _accuracy(made.build.accuracy),
+        "int8": list(made.build.layers_int8),
+        "float32": dict(made.build.layers_float or {}),
         "stages": [vars(stage) for stage in screen.stages],
         "provenance": dict(made.build.provenance),
     }
+
+
+def _accuracy(found: Accuracy | None) -> dict[str, Any] | None:
+    return None if found is None else {**vars(found), "drop_points": found.drop}

@@ -34,12 +34,13 @@ def make(
     *,
     shapes: dict[str, tuple[int, ...]] | None = None,
     targets: Sequence[str] | None = None,
+    max_drop: float | None = None,
 ) -> Made:
     """Compile, check, pack, and keep the package if it is what the project says, unaltered."""
     key = project_key(project.folder)
-    built = compile_project(project, progress=screen, shapes=shapes, targets=targets)
+    built = compile_project(project, progress=screen, shapes=shapes, targets=targets, max_drop=max_drop)
     package = pack(built, golden_inputs(project, built, GOLDEN_SAMPLES), Instance)
-    if not shapes and not targets:
+    if not shapes and not targets and max_drop is None:
         PackageCache().put(key, package)
     return Made(built, package)
 

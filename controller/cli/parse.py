@@ -1,4 +1,4 @@
-"""Times, observations, labels, shapes and state as people type them."""
+"""Times, observations, labels, shapes, state and percentages as people type them."""
 
 import re
 
@@ -88,3 +88,17 @@ def state(words: list[str] | None) -> dict[str, str]:
             )
         found[name] = successor
     return found
+
+
+def points(text: str | None) -> float | None:
+    """`0.5%`: percentage points, 0 … 100.
+
+    Raises:
+        InputError: something else.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?)\s*%?", text.strip())
+    if match is None or float(match[1]) > 100:
+        raise InputError(f"{text!r} is not a percentage", where="--max-drop", remedy="--max-drop 0.5%")
+    return float(match[1])

@@ -12,6 +12,8 @@ from controller.compiler.progress import Progress
 from controller.compiler.reference import FloatModel
 from controller.compiler.samples import Samples
 
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True)
 class Accuracy:
@@ -24,6 +26,7 @@ class Accuracy:
         budget: Percentage points that the module may lose.
         agreement: Share of samples on which both give the same class, right or wrong.
         form: What the module computes in, "int8" or "float32".
+        labelled: Whether right means the label; otherwise it means the float model's answer.
     """
 
     reference: float
@@ -32,6 +35,7 @@ class Accuracy:
     budget: float
     agreement: float
     form: str = "int8"
+    labelled: bool = True
 
     @property
     def drop(self) -> float:
@@ -39,43 +43,79 @@ class Accuracy:
         return 100 * (self.reference - self.module)
 
     @property
+    def holds(self) -> bool:
+        """Whether it is within the budget."""
+        return self.drop <= self.budget + _ROUNDING
+
+    @property
     def text(self) -> str:
         """One line, as `fleet build` shows it."""
-        return (
-            f"float {100 * self.reference:.1f} %   {self.form} {100 * self.module:.1f} %   "
-            f"({self.samples:,} samples; budget {self.budget:g} points)"
-        )
+        end = f"({self.samples:,} samples; budget {self.budget:g} points)"
+        if not self.labelled:
+            return f"{self.form} answers as float on {100 * self.agreement:.1f} %   {end}"
+        return f"float {100 * self.reference:.1f} %   {self.form} {100 * self.module:.1f} %   {end}"
 
 
-def measure(
-    model: FloatModel, module: CompiledModule, samples: Samples, budget: float, progress: Progress
-) -> Accuracy:
-    """Run both on labelled samples.
+class Judge:
+    """Samples, and what the float model answers to them.
+
+    Without labels the float model's answers are taken for right, so that the drop is the share of answers
+    that change: no labelled set could show a larger one.
 
     Args:
         model: The ONNX model.
-        module: Of any target: all give the same bits.
-        samples: With labels.
-        budget: For the result.
-        progress: Told of each sample.
+        samples: Labelled or not.
+        budget: For the results.
     """
-    instance = Instance(module.wasm)
-    output = module.meta.outputs[0].name
-    expected = np.empty(len(samples), np.int64)
-    found = np.empty(len(samples), np.int64)
-    for index, sample in enumerate(samples):
-        expected[index] = _top(model.run(sample)[output])
-        found[index] = _top(instance.run(instance.quantize(sample))[output])
-        progress.advance("accuracy", index + 1, len(samples))
-    labels = np.asarray(samples.labels).reshape(-1)
-    return Accuracy(
-        float(np.mean(expected == labels)),
-        float(np.mean(found == labels)),
-        len(samples),
-        budget,
-        float(np.mean(expected == found)),
-        "int8" if module.meta.inputs[0].scale is not None else "float32",
-    )
+
+    def __init__(self, model: FloatModel, samples: Samples, budget: float) -> None:
+        self.samples = samples
+        self._model, self._budget = model, budget
+        self._answers: Array | None = None
+
+    @property
+    def answers(self) -> Array:
+        """The float model's: int64 [sample]."""
+        if self._answers is None:
+            output = self._model.names[0]
+            found = [_top(self._model.run(sample)[output]) for sample in self.samples]
+            self._answers = np.array(found, np.int64)
+        return self._answers
+
+    @property
+    def labels(self) -> Array:
+        """What is right: int64 [sample]."""
+        labels = self.samples.labels
+        return self.answers if labels is None else np.asarray(labels).reshape(-1)
+
+    def ask(self, module: CompiledModule | bytes, progress: Progress) -> Array:
+        """A module's answers: int64 [sample].
+
+        Args:
+            module: Of any target: all give the same bits.
+            progress: Told of each sample.
+        """
+        instance = Instance(module if isinstance(module, bytes) else module.wasm)
+        output = instance.meta.outputs[0].name
+        found = np.empty(len(self.samples), np.int64)
+        for index, sample in enumerate(self.samples):
+            found[index] = _top(instance.run(instance.quantize(sample))[output])
+            progress.advance("accuracy", index + 1, len(self.samples))
+        return found
+
+    def measure(self, module: CompiledModule, progress: Progress) -> Accuracy:
+        """Compare a module with the float model."""
+        found = self.ask(module, progress)
+        quantized = any(layer.dtype == "int8" for layer in module.meta.layers)
+        return Accuracy(
+            float(np.mean(self.answers == self.labels)),
+            float(np.mean(found == self.labels)),
+            len(self.samples),
+            self._budget,
+            float(np.mean(self.answers == found)),
+            "int8" if quantized else "float32",
+            self.samples.labels is not None,
+        )
 
 
 def _top(value: Array) -> int:
@@ -88,7 +128,7 @@ def require(accuracy: Accuracy, name: str) -> None:
     Raises:
         CheckError: The module lost more.
     """
-    if accuracy.drop > accuracy.budget + 1e-9:
+    if not accuracy.holds:
         raise CheckError(
             f"{name} loses {accuracy.drop:.2f} points of accuracy by quantization; "
             f"the budget is {accuracy.budget:g}",

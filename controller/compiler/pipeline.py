@@ -3,24 +3,27 @@
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from controller.compiler.accuracy import Accuracy, measure, require
+from controller.compiler.accuracy import Accuracy, Judge, require
 from controller.compiler.check import check
 from controller.compiler.emit import CompiledModule, Header
 from controller.compiler.execute import Instance
+from controller.compiler.frontend import Source
 from controller.compiler.ir import FLOAT, Array, Graph, Tensor
 from controller.compiler.ir.document import encode
+from controller.compiler.mixed_precision import MixedPrecision
 from controller.compiler.progress import Progress, Silent
-from controller.compiler.project import ModelProject
+from controller.compiler.project import ModelProject, Quantize
 from controller.compiler.quantize import Quantization
 from controller.compiler.reference import FloatModel
 from controller.compiler.samples import Samples, load_samples
 from controller.compiler.source import onnx_file
 from controller.compiler.stages import (
+    Calibrated,
     Int8,
     Request,
     Stage,
@@ -30,7 +33,7 @@ from controller.compiler.stages import (
     quantize_stage,
     read_stage,
 )
-from controller.compiler.targets import find_target
+from controller.compiler.targets import Target, find_target
 from protocol.golden import random_inputs
 
 CHECKED_INPUTS = 64
@@ -69,14 +72,19 @@ def build(
     progress: Progress | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
     targets: Sequence[str] | None = None,
+    max_drop: float | None = None,
 ) -> Build:
     """Compile a project for its targets and prove that all compute the same.
+
+    Where int8 costs more accuracy than it may, layers go back to float32, see `mixed_precision`.
 
     Args:
         project: From `ModelProject.load`.
         progress: Told of every stage.
         shapes: Shapes of inputs, before those of the project.
         targets: Instead of the project's.
+        max_drop: Percentage points that int8 may cost, before the project's budget. Without evaluation data
+            this is the share of calibration samples whose answer may change.
 
     Raises:
         CompileError: The model, the project or its data cannot be used; see `errors`.
@@ -86,38 +94,101 @@ def build(
     chosen = [find_target(name) for name in targets or project.targets]
     request = Request(project.name, {**project.shapes, **(shapes or {})}, {})
     source, graph = read_stage(onnx_file(project, progress), request, progress)
-    samples = None
-    done = Quantization(graph, ())
+    calibrated, done = None, Quantization(graph, ())
     if project.quantize is not None and not project.is_float:
-        samples = load_samples(project.path(project.quantize.calibration or ""), graph, "calibration")
-        table = project.quantize
-        way = Int8(samples, table.method, table.keep_float, table.operators, table.equalize)
-        done = quantize_stage(calibrate_stage(source, graph, way, progress), progress)
-    document = encode(done.graph)
-    origin = provenance(source, samples, document)
-    header = Header(project.name, project.version, tuple(project.labels), origin)
-    modules = {target.name: compile_stage(done.graph, target, header, progress) for target in chosen}
-    evaluation = None
-    if project.evaluate is not None:
-        evaluation = load_samples(project.path(project.evaluate.data), graph, "evaluation", labelled=True)
-    with Stage(progress, "check") as stage:
-        inputs = _inputs(modules, _check_count(modules), evaluation or samples)
-        check(modules, document, inputs, progress)
-        stage.detail = f"{' = '.join(modules)} = oracle, {len(inputs)} inputs, bit for bit"
-    accuracy = None
-    if evaluation is not None and project.evaluate is not None:
-        with Stage(progress, "accuracy") as stage:
-            module = next(iter(modules.values()))
-            budget = project.evaluate.budget
-            accuracy = measure(FloatModel(source, graph), module, evaluation, budget, progress)
-            stage.detail = accuracy.text
-        require(accuracy, project.name)
+        calibrated = calibrate_stage(source, graph, _way(project.quantize, project, graph), progress)
+        done = quantize_stage(calibrated, progress)
+    judge = _judge(project, source, graph, calibrated, max_drop)
+    maker = _Maker(project, source, chosen, judge, progress)
+    made = maker.make(calibrated, done)
+    if judge is not None and calibrated is not None and made.accuracy and not made.accuracy.holds:
+        with Stage(progress, "search") as stage:
+            search = MixedPrecision(source, calibrated, judge, chosen[0], progress)
+            calibrated, done = search.run(made.accuracy)
+            stage.detail = done.text
+        made = maker.make(calibrated, done)
+    if made.accuracy is not None:
+        require(made.accuracy, project.name)
     revision = _revision(project.folder)
-    if revision:
-        origin |= {"revision": revision}
+    origin = made.origin | ({"revision": revision} if revision else {})
     return Build(
-        project.name, project.version, modules, document, origin, accuracy, project, done.int8, done.kept
+        project.name,
+        project.version,
+        made.modules,
+        made.document,
+        origin,
+        made.accuracy,
+        project,
+        done.int8,
+        done.kept,
     )
+
+
+@dataclass(frozen=True)
+class _Made:
+    """One graph, compiled for every target, checked and measured."""
+
+    modules: dict[str, CompiledModule]
+    document: bytes
+    origin: dict[str, str]
+    accuracy: Accuracy | None
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """From a graph to its modules: the stages after quantization."""
+
+    project: ModelProject
+    source: Source
+    targets: Sequence[Target]
+    judge: Judge | None
+    progress: Progress
+
+    def make(self, calibrated: Calibrated | None, done: Quantization) -> _Made:
+        document = encode(done.graph)
+        way = calibrated.way if calibrated is not None else None
+        origin = provenance(self.source, way, document)
+        header = Header(self.project.name, self.project.version, tuple(self.project.labels), origin)
+        modules = {t.name: compile_stage(done.graph, t, header, self.progress) for t in self.targets}
+        samples = way.samples if way is not None else None
+        if self.judge is not None:
+            samples = self.judge.samples
+        with Stage(self.progress, "check") as stage:
+            inputs = _inputs(modules, _check_count(modules), samples)
+            check(modules, document, inputs, self.progress)
+            stage.detail = f"{' = '.join(modules)} = oracle, {len(inputs)} inputs, bit for bit"
+        return _Made(modules, document, origin, self._accuracy(modules))
+
+    def _accuracy(self, modules: Mapping[str, CompiledModule]) -> Accuracy | None:
+        if self.judge is None:
+            return None
+        with Stage(self.progress, "accuracy") as stage:
+            accuracy = self.judge.measure(next(iter(modules.values())), self.progress)
+            stage.detail = accuracy.text
+        return accuracy
+
+
+def _way(table: Quantize, project: ModelProject, graph: Graph) -> Int8:
+    samples = load_samples(project.path(table.calibration or ""), graph, "calibration")
+    return Int8(samples, table.method, table.keep_float, table.operators, table.equalize)
+
+
+def _judge(
+    project: ModelProject,
+    source: Source,
+    graph: Graph,
+    calibrated: Calibrated | None,
+    max_drop: float | None,
+) -> Judge | None:
+    """Who measures accuracy: with the evaluation data, else by the calibration data if a limit is set."""
+    if project.evaluate is not None:
+        samples = load_samples(project.path(project.evaluate.data), graph, "evaluation", labelled=True)
+        budget = project.evaluate.budget if max_drop is None else max_drop
+        return Judge(FloatModel(source, graph), samples, budget)
+    if max_drop is not None and calibrated is not None:
+        samples = replace(calibrated.way.samples, labels=None)
+        return Judge(FloatModel(source, graph), samples, max_drop)
+    return None
 
 
 def golden_inputs(project: ModelProject, build: Build, count: int) -> list[dict[str, Array]]:

@@ -71,12 +71,11 @@ def compile_model(  # noqa: PLR0913 - what can be said about one compilation
         raise CalibrationError(f"unknown method {method}", remedy=f"methods: {', '.join(METHODS)}")
     machine = find_target(target)
     sound, graph = read_stage(source, Request(name, shapes or {}, state or {}), progress)
-    samples = None
+    way = None
     if calibration is not None:
-        samples = _samples(calibration, graph)
-        way = Int8(samples, method, keep_float, operators, equalize)
+        way = Int8(_samples(calibration, graph), method, keep_float, operators, equalize)
         graph = quantize_stage(calibrate_stage(sound, graph, way, progress), progress).graph
-    header = Header(graph.name, VERSION, provenance=provenance(sound, samples, encode(graph)))
+    header = Header(graph.name, VERSION, provenance=provenance(sound, way, encode(graph)))
     return compile_stage(graph, machine, header, progress)
 
 

@@ -186,7 +186,7 @@ def _compiled(module: CompiledModule, steps: Plan) -> str:
     )
 
 
-def provenance(source: Source, samples: Samples | None, document: bytes) -> dict[str, str]:
+def provenance(source: Source, way: Int8 | None, document: bytes) -> dict[str, str]:
     """What a module was made of. Only what does not depend on the folder: it is a part of the module."""
     digest = sha256()
     for path in resources.compiler_files():
@@ -197,4 +197,6 @@ def provenance(source: Source, samples: Samples | None, document: bytes) -> dict
         "compiler": digest.hexdigest(),
         "toolchain": toolchain_version(),
     }
-    return entries | ({"calibration": samples.digest} if samples is not None else {})
+    if way is None:
+        return entries
+    return entries | {"calibration": way.samples.digest, "quantization": way.text}

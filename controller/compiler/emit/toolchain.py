@@ -25,6 +25,7 @@ STACK_BYTES = 16384
 
 _FRAME_BYTES = 4096
 _COMPILE = ("-O3", "-g0", "-Werror=frame-larger-than=", f"-Wframe-larger-than={_FRAME_BYTES}")
+_LEAD = 16
 _LINK = (
     "--no-entry",
     "--strip-debug",
@@ -126,9 +127,11 @@ def build_wasm(source: str, constants: bytes, target: Target) -> bytes:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "module.c").write_text(source)
-        (folder / "constants.bin").write_bytes(constants or bytes(16))
+        # Clang looks for a byte order mark at the beginning of any file, also of one that it embeds.
+        (folder / "constants.bin").write_bytes(bytes(_LEAD) + (constants or bytes(16)))
         (folder / "constants.c").write_text(
-            '__attribute__((aligned(16))) const unsigned char constants[] = {\n#embed "constants.bin"\n};\n'
+            "__attribute__((aligned(16))) const unsigned char constants[] = {\n"
+            f'#embed "constants.bin" clang::offset({_LEAD})\n}};\n'
         )
         include = [f"-I{resources.abi()}"]
         root = resources.kernels()

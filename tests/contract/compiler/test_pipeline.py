@@ -21,6 +21,8 @@ from controller.compiler import (
     resources,
 )
 from controller.compiler.check import check
+from controller.compiler.emit.toolchain import build_wasm
+from controller.compiler.targets import find_target
 from tests.contract.compiler.conftest import sample_inputs
 from tests.support import onnx_models as models
 
@@ -110,10 +112,21 @@ def test_too_much_accuracy_lost(make_project):
     np.savez(project.path("evaluation.npz"), **samples, label=np.array(labels))
     with pytest.raises(CheckError) as caught:
         build(project, targets=["mvp"])
-    assert "points of accuracy by quantization; the budget is 0.5" in caught.value.what
-    assert "float 100.0 %" in caught.value.where
+    assert "points of accuracy in int8" in caught.value.what
+    assert "the budget is 0.5" in caught.value.what
+    assert model.graph.node[-1].name in caught.value.where
     assert caught.value.exit_code == 1
-    assert "keep_float" in caught.value.remedy
+    assert "--max-drop" in caught.value.remedy
+
+
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe"])
+def test_constants_that_begin_like_a_byte_order_mark(mark):
+    source = """
+        extern const unsigned char constants[];
+        __attribute__((export_name("run"))) int run(int i) { return constants[i]; }
+    """
+    constants = mark + bytes(range(200, 240))
+    assert constants in build_wasm(source, constants, find_target("mvp"))
 
 
 def test_layers_kept_float_are_named(make_project):

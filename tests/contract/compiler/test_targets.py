@@ -62,7 +62,9 @@ def test_file_keeps_the_contract(compile_model):
         assert instance._call("fleet_abi") == ABI
         assert all(pointer % 16 == 0 for pointer in (*instance._inputs, *instance._outputs))
         assert meta.arena_bound <= meta.arena.size
-        assert meta.provenance.keys() == {"onnx", "calibration", "compiler", "graph", "toolchain"}
+        assert meta.provenance.keys() == {
+            "onnx", "calibration", "quantization", "compiler", "graph", "toolchain",
+        }  # fmt: skip
 
 
 def test_layer_functions_carry_node_names(compile_model):
