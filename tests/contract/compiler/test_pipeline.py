@@ -122,6 +122,7 @@ def test_too_much_accuracy_lost(make_project):
 @pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe"])
 def test_constants_that_begin_like_a_byte_order_mark(mark):
     source = """
+        __attribute__((address_space(1))) int fleet_layer;
         extern const unsigned char constants[];
         __attribute__((export_name("run"))) int run(int i) { return constants[i]; }
     """
