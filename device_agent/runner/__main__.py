@@ -10,7 +10,7 @@ import sys
 import threading
 from typing import Any
 
-from device_agent.runner.sandbox import die_with_parent, limit_data
+from device_agent.runner.sandbox import die_with_parent, give_back_free_memory, limit_data
 
 
 def main() -> None:
@@ -51,6 +51,11 @@ class Service:
             except MemoryError:
                 answer = {"error": {"code": "memory", "text": "out of memory", "layer": None}}
             self._requests.sendall(wire.pack(answer))
+            loaded = operation == wire.LOAD
+            del body, argument, answer
+            if loaded:
+                # What compiling took is free but still resident.
+                give_back_free_memory()
 
     def _answer(self, operation: str, argument: dict[str, Any]) -> Any:
         from device_agent.runner import wire  # noqa: PLC0415
@@ -62,7 +67,7 @@ class Service:
                 for side in ("inputs", "outputs")
             }
             self._engine = Engine(argument["wasm"], argument["code"], tensors, argument["layers"])
-            return self._engine.compiled
+            return self._engine.take_compiled()
         if operation == wire.RUN:
             return self._engine.run(argument["inputs"], reset=argument["reset"])
         if operation == wire.GOLDEN:

@@ -101,12 +101,17 @@ class Engine:
         """
         self._engine = new_engine()
         try:
-            self._module, self.compiled = load_module(self._engine, wasm, code)
+            self._module, self._compiled = load_module(self._engine, wasm, code)
         except wasmtime.WasmtimeError as error:
             raise EngineError("load", f"the engine refuses the module: {_first_line(error)}") from error
         self._inputs, self._outputs = tensors["inputs"], tensors["outputs"]
         self._layers = layers
         self._instantiate()
+
+    def take_compiled(self) -> bytes | None:
+        """The compiled form, if the module had to be compiled; given once, for it is large."""
+        compiled, self._compiled = self._compiled, None
+        return compiled
 
     def _instantiate(self) -> None:
         self._store = wasmtime.Store(self._engine)

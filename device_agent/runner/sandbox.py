@@ -22,6 +22,13 @@ def die_with_parent(parent: int) -> None:
         sys.exit("the agent has ended")
 
 
+def give_back_free_memory() -> None:
+    """Return what the allocator keeps for later to the kernel, where it is one that can (glibc)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def limit_data(limit: int) -> None:
     """Bound private writable memory (RLIMIT_DATA), bytes.
 
