@@ -10,10 +10,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from tests.bench.inference import engines, figures, peers, report, sizes
+from tests.bench.inference import agent, engines, figures, once, peers, report, sizes
 from tests.bench.inference.models import Prepared, prepare
 from tests.bench.inference.native128 import native128
-from tests.bench.inference.node import InNode, Node, litert
+from tests.bench.inference.node import InNode, Node, NodeError, litert
 from tests.bench.inference.rounds import Key, measure, medians
 from tests.bench.zoo import MODELS, TINY
 
@@ -33,13 +33,32 @@ def main() -> None:
         for name in arguments.models:
             say(f"{name}: quantize, compile")
             models.append(prepare(name))
-        loaded = load(models, start_node(stack, errors), errors)
+        node = start_node(stack, errors)
+        loaded = load(models, node, stack, errors)
         times = measure(loaded, max(arguments.rounds, 1), say)
         result = summary(models, times, errors)
+        result |= measure_once(models, node, errors)
     say("")
     sys.stdout.write(report.text(result))
     if arguments.json:
         sys.stdout.write(json.dumps(result) + "\n")
+
+
+def measure_once(
+    models: list[Prepared], node: Node | None, errors: dict[str, dict[str, str]]
+) -> dict[str, dict[str, float]]:
+    """Cold starts and builds."""
+    figures: dict[str, dict[str, float]] = {"cold_start_ms": {}, "build_seconds": {}}
+    for model in models:
+        try:
+            if node is not None and model.wasm is not None:
+                figures["cold_start_ms"][model.name] = once.cold_start_ms(model, node)
+            if model.name in once.BUILT:
+                say(f"{model.name}: fleet build")
+                figures["build_seconds"][model.name] = once.build_seconds(model)
+        except (NodeError, OSError) as error:
+            errors.setdefault(model.name, {})["once"] = str(error)
+    return figures
 
 
 def summary(
@@ -87,7 +106,7 @@ def start_node(stack: ExitStack, errors: dict[str, dict[str, str]]) -> Node | No
 
 
 def load(
-    models: list[Prepared], node: Node | None, errors: dict[str, dict[str, str]]
+    models: list[Prepared], node: Node | None, stack: ExitStack, errors: dict[str, dict[str, str]]
 ) -> dict[Key, engines.Timed]:
     """Every engine with every model; what fails becomes an entry of `errors`."""
     loaded: dict[Key, engines.Timed] = {}
@@ -112,6 +131,8 @@ def load(
         attempt(model, "wasmtime", lambda m=model: engines.wasmtime_agent(m))
         attempt(model, "wasmtime_inside", lambda m=model: engines.wasmtime_inside(m))
         attempt(model, "native128", lambda m=model: native128(m))
+        attempt(model, "agent_pipe", lambda m=model: agent.pipe(m, stack))
+        attempt(model, "agent_http", lambda m=model: agent.over_http(m, stack))
         if node is not None:
             attempt(model, "node", lambda m=model: InNode(node, "ours", m.wasm, m.input))
             attempt(model, "node_inside", lambda m=model: InNode(node, "inside", m.wasm, m.input))
