@@ -55,11 +55,12 @@ def compile_file(
     with told_as_json(json):
         if float32 and calibration is not None:
             raise InputError("--float and --calibration contradict each other", remedy="give one of them")
-        began = time.perf_counter()
         sizes = shapes(shape)
+        source = exported(file, sizes) if is_torch(file) else file
+        began = time.perf_counter()
         with BuildScreen(program_name(file) if is_torch(file) else Path(file).stem) as screen:
             module = compile_model(
-                exported(file, sizes) if is_torch(file) else file,
+                source,
                 target=target,
                 shapes=sizes,
                 calibration=calibration,

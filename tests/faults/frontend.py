@@ -27,6 +27,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from controller.compiler.errors import IllegalGraphError
 from controller.compiler.passes import assign_layout
 from controller.compiler.plan import plan
 from controller.compiler.progress import Silent
@@ -69,7 +70,7 @@ def damaged(files: list[bytes], seed: int, index: int) -> bytes:
 
 
 def compile_damaged(data: bytes) -> str:
-    """What becomes of a file: "sound", or the name of our error.
+    """What becomes of a file: "sound", or the name of our error, "unforeseen" where it is a last resort.
 
     Raises:
         Exception: Any other error.
@@ -79,7 +80,8 @@ def compile_damaged(data: bytes) -> str:
         assign_layout(graph)
         plan(graph, find_target("simd"))
     except FleetError as error:
-        return type(error).__name__
+        last_resort = isinstance(error, IllegalGraphError) or "cannot be imported" in error.what
+        return "unforeseen" if last_resort else type(error).__name__
     return "sound"
 
 
@@ -88,7 +90,8 @@ class Outcome:
     """Of one run.
 
     Attributes:
-        counts: By error class; "sound" for files that compile all the same.
+        counts: By error class; "sound" for files that compile all the same; "unforeseen" for errors of our
+            own whose text is the one of whatever broke.
         failures: Number of the file, and what was wrong.
         slowest: Seconds, and the number of the file.
         memory: Most bytes that a worker held.

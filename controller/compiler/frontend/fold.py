@@ -58,8 +58,8 @@ def infer(
         BrokenModelError: The inputs do not fit the operator.
         UnsupportedError: The type of an output is not known.
     """
-    guard(node, types, constants, where)
     schema = onnx.defs.get_schema(node.op_type, opset, node.domain)
+    guard(node, schema, types, constants, where)
     given = {name: type_proto(types[name]) for name in node.input if name}
     versions = [onnx.helper.make_opsetid(node.domain, opset)]
     # Only small constants can be shapes, axes or sizes; handing over weights would copy them.

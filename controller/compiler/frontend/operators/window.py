@@ -112,10 +112,11 @@ def _refuse_empty_windows(
     rank = len(geometry["kernel_shape"])
     before, after = geometry["pads"][axis], geometry["pads"][axis + rank]
     first, last = (-before, size + after) if padded else (0, size)
-    taps = range(0, geometry["kernel_shape"][axis] * geometry["dilations"][axis], geometry["dilations"][axis])
+    count, step = geometry["kernel_shape"][axis], geometry["dilations"][axis]
     for index in range(ctx.out_shape[2 + axis]):
         start = index * geometry["strides"][axis] - before
-        if not any(first <= start + tap < last for tap in taps):
+        skipped = max(0, -(-(first - start) // step))
+        if skipped >= count or start + skipped * step >= last:
             ctx.refuse("a window of the average holds no element", "use smaller pads")
 
 
