@@ -9,12 +9,15 @@ import numpy as np
 
 from controller.compiler.ir import Array
 
+_WIDTHS_S8 = (8, 4)
+_WIDTHS_F32 = (16, 8, 4)
 
-def _blocks(channels: int) -> Iterator[tuple[int, int]]:
-    """(first channel, width): as many blocks of 16 as fit, then one of 8, then one of 4."""
+
+def _blocks(channels: int, widths: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """(first channel, width): as many of the widest blocks as fit, then of the next."""
     first, padded = 0, -(-channels // 4) * 4
     while first < padded:
-        width = next(width for width in (16, 8, 4) if width <= padded - first)
+        width = next(width for width in widths if width <= padded - first)
         yield first, width
         first += width
 
@@ -39,7 +42,7 @@ def conv_s8(weights: Array, groups: int, *, simd: bool) -> Array:
     packed = [
         group[first : first + width].reshape(width, kernel_h, -1, 2).transpose(1, 2, 0, 3).reshape(-1)
         for group in rows
-        for first, width in _blocks(group_out)
+        for first, width in _blocks(group_out, _WIDTHS_S8)
     ]
     return np.concatenate(packed)
 
@@ -62,7 +65,9 @@ def conv_f32(weights: Array, groups: int, *, simd: bool) -> Array:
         return hwio
     hwio = np.pad(hwio, ((0, 0), (0, 0), (0, 0), (0, 0), (0, -group_out % 4)))
     packed = [
-        group[..., first : first + width].reshape(-1) for group in hwio for first, width in _blocks(group_out)
+        group[..., first : first + width].reshape(-1)
+        for group in hwio
+        for first, width in _blocks(group_out, _WIDTHS_F32)
     ]
     return np.concatenate(packed)
 

@@ -9,11 +9,11 @@ def pad_channels(values, groups):
     return np.pad(per_group, ((0, 0), (0, -per_group.shape[1] % 4))).reshape(-1)
 
 
-def blocks(channels):
-    """(first channel, width) of the blocks of 16, 8 and 4 that cover the padded channels."""
+def blocks(channels, widths):
+    """(first channel, width) of the blocks that cover the padded channels, the widest first."""
     first, padded = 0, -(-channels // 4) * 4
     while first < padded:
-        width = next(width for width in (16, 8, 4) if width <= padded - first)
+        width = next(width for width in widths if width <= padded - first)
         yield first, width
         first += width
 
@@ -27,7 +27,7 @@ def conv_s8(target, weights, bias, multipliers, groups):
     packed = [
         group[first : first + width].reshape(width, kernel_h, -1, 2).transpose(1, 2, 0, 3).reshape(-1)
         for group in segments
-        for first, width in blocks(out_c // groups)
+        for first, width in blocks(out_c // groups, (8, 4))
     ]
     return [np.concatenate(packed), pad_channels(bias, groups), pad_channels(multipliers, groups)]
 
@@ -50,6 +50,6 @@ def conv_f32(target, weights, bias, groups):
     packed = [
         group[..., first : first + width].reshape(-1)
         for group in grouped
-        for first, width in blocks(out_c // groups)
+        for first, width in blocks(out_c // groups, (16, 8, 4))
     ]
     return [np.concatenate(packed), pad_channels(bias, groups)]

@@ -6,9 +6,10 @@
 /* Variants without scratch ignore what it depends on. */
 #pragma clang diagnostic ignored "-Wunused-parameter"
 
-EXPORT int32_t scratch_fleet_conv_s8(int32_t line, int32_t kernel_h, int32_t kernel_w, int32_t step, int32_t ic)
+EXPORT int32_t scratch_fleet_conv_s8(int32_t pixels, int32_t rows, int32_t kernel_h, int32_t kernel_w, int32_t step, int32_t ic,
+                                     int32_t oc)
 {
-    return FLEET_CONV_S8_SCRATCH(line, kernel_h, kernel_w, step, ic);
+    return FLEET_CONV_S8_SCRATCH(pixels, rows, kernel_h, kernel_w, step, ic, oc);
 }
 
 EXPORT int32_t scratch_fleet_matmul_s8(int32_t rows, int32_t depth)

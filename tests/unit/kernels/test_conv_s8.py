@@ -23,6 +23,9 @@ class Layer:
     in_zero_point: int
     out_zero_point: int
     clamp: tuple[int, int]
+    planar: bool = False
+    patch_pixels: int = 4
+    patch_rows: int = 1
 
 
 def make(rng, w, groups, *, extreme=False):
@@ -42,6 +45,9 @@ def make(rng, w, groups, *, extreme=False):
         in_zero_point=int(rng.choice([-128, -7, 0, 127])),
         out_zero_point=int(rng.choice([-128, -1, 0, 127])),
         clamp=(clamp[0], clamp[1]),
+        planar=bool(rng.random() < 0.3),
+        patch_pixels=int(rng.choice([1, 2, 3, 4, 7, 8, 50])),
+        patch_rows=int(rng.integers(1, w.kernel_h + 1)),
     )
 
 
@@ -57,20 +63,17 @@ def expect(layer):
     return to_int8(acc.astype(F32) * layer.multipliers, layer.out_zero_point, *layer.clamp)
 
 
-def params(layer):
+def params(layer, *, planar):
     return pack_params(
-        layer.window.fields, layer.groups, layer.in_zero_point, layer.out_zero_point, layer.clamp
+        layer.window.fields,
+        (layer.groups, planar, layer.in_zero_point, layer.out_zero_point),
+        (layer.clamp, layer.patch_pixels, layer.patch_rows),
     )
 
 
 def step(w):
     """FLEET_CONV_S8_STEP."""
-    return w.stride_w if w.dilation_w == 1 and w.stride_w < w.kernel_w else w.kernel_w
-
-
-def line(w):
-    pointwise = (w.kernel_h, w.kernel_w, w.stride_h, w.stride_w) == (1, 1, 1, 1)
-    return w.batch * w.out_h * w.out_w if pointwise and w.out_shape[:3] == w.in_shape[:3] else w.out_w
+    return w.stride_w if w.dilation_w == 1 and w.stride_w <= w.kernel_w else w.kernel_w
 
 
 def check_conv(machines, layer):
@@ -78,16 +81,28 @@ def check_conv(machines, layer):
     wanted = expect(layer)
     for machine in machines:
         scratch = machine.scratch(
-            "fleet_conv_s8", line(w), w.kernel_h, w.kernel_w, step(w), w.in_c // layer.groups
+            "fleet_conv_s8",
+            layer.patch_pixels,
+            layer.patch_rows,
+            w.kernel_h,
+            w.kernel_w,
+            step(w),
+            w.in_c // layer.groups,
+            w.out_c // layer.groups,
         )
         constants = packing.conv_s8(
             machine.target, layer.weights, layer.bias, layer.multipliers, layer.groups
         )
-        inputs = [layer.x, *constants]
-        same(
-            machine.call("fleet_conv_s8", params(layer), inputs, w.out_shape, np.int8, scratch=scratch),
-            wanted,
+        x = layer.x.transpose(0, 3, 1, 2) if layer.planar else layer.x
+        actual = machine.call(
+            "fleet_conv_s8",
+            params(layer, planar=layer.planar),
+            [x, *constants],
+            w.out_shape,
+            np.int8,
+            scratch=scratch,
         )
+        same(actual, wanted)
 
 
 def check_depthwise(machines, layer):
@@ -99,7 +114,12 @@ def check_depthwise(machines, layer):
         constants = packing.depthwise_conv_s8(machine.target, layer.weights, layer.bias, layer.multipliers)
         inputs = [layer.x, *constants]
         actual = machine.call(
-            "fleet_depthwise_conv_s8", params(layer), inputs, w.out_shape, np.int8, scratch=scratch
+            "fleet_depthwise_conv_s8",
+            params(layer, planar=False),
+            inputs,
+            w.out_shape,
+            np.int8,
+            scratch=scratch,
         )
         same(actual, wanted)
 

@@ -14,10 +14,11 @@ def check_s8(machines, rng, rows, depth, columns):
     lo, hi = sorted(rng.integers(-128, 128, 2).tolist())
     acc = (x.astype(np.int64) - in_zero) @ weights.astype(np.int64) + bias
     wanted = to_int8(acc.astype(F32) * multipliers, out_zero, lo, hi)
-    params = pack_params(rows, depth, columns, in_zero, out_zero, lo, hi)
+    patch_rows = int(rng.choice([1, 2, 4, 6, rows]))
+    params = pack_params(rows, depth, columns, in_zero, out_zero, lo, hi, patch_rows)
     for machine in machines:
         constants = packing.conv_s8(machine.target, weights.T[:, :, None, None], bias, multipliers, 1)
-        scratch = machine.scratch("fleet_matmul_s8", rows, depth)
+        scratch = machine.scratch("fleet_matmul_s8", patch_rows, depth)
         actual = machine.call(
             "fleet_matmul_s8", params, [x, *constants], (rows, columns), np.int8, scratch=scratch
         )

@@ -44,6 +44,7 @@ def _constant_s8(site: Site, parts: Convolution) -> Call:
     simd = site.target.simd
     rows, depth, columns = (parts.window[key] for key in ("in_w", "in_c", "out_c"))
     scales = multipliers(site.quant(0), site.quant(1), site.out_quant, columns)
+    patch_rows = scratch.matmul_s8_rows(rows, depth)
     return Call(
         "fleet_matmul_s8",
         "fleet_matmul_s8_params",
@@ -53,6 +54,7 @@ def _constant_s8(site: Site, parts: Convolution) -> Call:
             "columns": columns,
             "in_zero_point": site.quant(0).zero_point,
             **site.bounds_s8(),
+            "patch_rows": patch_rows,
         },
         (
             site.argument(0),
@@ -61,7 +63,7 @@ def _constant_s8(site: Site, parts: Convolution) -> Call:
             site.constant("multipliers", packing.channels(scales, 1, simd=simd)),
             Slot(site.out.name),
         ),
-        scratch.matmul_s8(rows, depth, simd=simd),
+        scratch.matmul_s8(patch_rows, depth, simd=simd),
     )
 
 

@@ -83,12 +83,14 @@ def conv(site: Site) -> Step:
 def _conv_s8(site: Site, parts: Convolution) -> Call:
     simd, depthwise = site.target.simd, parts.depthwise
     scales = multipliers(site.quant(0), site.quant(1), site.out_quant, parts.window["out_c"])
+    pixels = 1
     if depthwise:
         weights = packing.depthwise_conv_s8(parts.weights, simd=simd)
         space = scratch.depthwise_conv_s8(parts.window, simd=simd)
     else:
+        pixels = scratch.conv_s8_pixels(parts.window, parts.groups)
         weights = packing.conv_s8(parts.weights, parts.groups, simd=simd)
-        space = scratch.conv_s8(parts.window, parts.groups, simd=simd)
+        space = scratch.conv_s8(parts.window, parts.groups, pixels, parts.window["kernel_h"], simd=simd)
     padded = 1 if depthwise else parts.groups
     return Call(
         "fleet_depthwise_conv_s8" if depthwise else "fleet_conv_s8",
@@ -96,8 +98,11 @@ def _conv_s8(site: Site, parts: Convolution) -> Call:
         {
             "window": parts.window,
             "groups": parts.groups,
+            "in_planar": 0,
             "in_zero_point": site.quant(0).zero_point,
             **site.bounds_s8(),
+            "patch_pixels": pixels,
+            "patch_rows": parts.window["kernel_h"],
         },
         (
             site.argument(0),

@@ -7,16 +7,27 @@
 #include "fleet/scratch.h"
 #include "fleet/window.h"
 
-/* groups   >= 1, divides in_c and out_c; IC = in_c / groups and OC = out_c / groups below. */
+/* groups         >= 1, divides in_c and out_c; IC = in_c / groups and OC = out_c / groups below
+ * in_planar      0 or 1; 1: the input is [batch, in_c, in_h, in_w]. fleet_conv_s8 only
+ * patch_pixels   >= 1; outputs that a fast kernel computes at a time: more of them need more scratch and read the weights less
+ *                often. 4 and multiples of it are best. fleet_conv_s8 only
+ * patch_rows     1 … kernel_h; kernel rows that it computes at a time: fewer need less scratch. fleet_conv_s8 only */
 struct fleet_conv_s8_params {
     struct fleet_window window;
     int32_t groups;
+    int32_t in_planar;
     int32_t in_zero_point;
     int32_t out_zero_point;
     int32_t out_min, out_max;
+    int32_t patch_pixels;
+    int32_t patch_rows;
 };
 
-/* int8 convolution. Not in place. |bias| + Σ|w|·max(127 − zx, zx + 128) < 2^31 for each output channel; multipliers finite.
+/* int8 convolution. |bias| + Σ|w|·max(127 − zx, zx + 128) < 2^31 for each output channel; multipliers finite.
+ *
+ * Overlap: outputs are written patch by patch in the order of memory, each patch after everything it reads. With one group the
+ * output may overlap the input as far as no output is written before the last patch that reads what lies there: see
+ * controller/compiler/plan/overlap.py.
  *
  * Packing for reference:
  *   weights       [groups][OC][kernel_h][kernel_w][IC]   (OHWI)
@@ -24,9 +35,8 @@ struct fleet_conv_s8_params {
  *   multipliers   [out_c] float
  *
  * Packing for simd128. Output channels of a group are padded with zeros to OC4 = ROUND_UP(OC, 4) and cut into blocks, from the
- * first channel on: as many of 16 as fit, then one of 8 if 8 are left, then one of 4 if 4 are left. A *segment* is one kernel
- * row: its kernel_w·IC weights (kw outer, ic inner), padded with one zero to an even number, that is
- * PAIRS = (kernel_w·IC + 1) / 2 pairs:
+ * first channel on: as many of 8 as fit, then one of 4 if 4 are left. A *segment* is one kernel row: its kernel_w·IC weights
+ * (kw outer, ic inner), padded with one zero to an even number, that is PAIRS = (kernel_w·IC + 1) / 2 pairs:
  *   weights       [groups] blocks of width B, each [kernel_h][PAIRS][B][2]      groups · OC4 · kernel_h · PAIRS · 2 bytes
  *   bias          [groups][OC4] int32
  *   multipliers   [groups][OC4] float
@@ -35,24 +45,32 @@ struct fleet_conv_s8_params {
 void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const int8_t *weights, const int32_t *bias,
                    const float *multipliers, int8_t *y, void *scratch);
 
-/* Columns of the patch that two neighbouring outputs are apart: windows share columns where they overlap without gaps. */
+/* Columns of widened input that neighbouring outputs are apart: windows share those in which they overlap. */
 #define FLEET_CONV_S8_STEP(kernel_w, stride_w, dilation_w) \
-    ((dilation_w) == 1 && (stride_w) < (kernel_w) ? (stride_w) : (kernel_w))
+    ((dilation_w) == 1 && (stride_w) <= (kernel_w) ? (stride_w) : (kernel_w))
 
-/* Outputs of a patch: what fits into FLEET_PATCH_BYTES, but four at least (each patch reads all weights again), and no more
- * than `line`. */
-#define FLEET_CONV_S8_PIXELS(line, kernel_h, kernel_w, step, ic)                                               \
-    FLEET_MIN(line, FLEET_MAX(4, (FLEET_PATCH_BYTES / 2 / ((kernel_h) * (ic)) - (kernel_w)) / (step) + 1))
+/* Whether each output has a copy of its whole window: where pairs would begin at odd elements otherwise, and where segments are
+ * so short that going from one to the next would cost more. */
+#define FLEET_CONV_S8_FLAT(kernel_h, kernel_w, step, ic) ((step) * (ic) % 2 || ((kernel_h) > 1 && (kernel_w) * (ic) < 16))
 
-/* line: outputs in a row, out_w; for a 1×1 kernel with stride 1 and no pads: batch·out_h·out_w.  step: FLEET_CONV_S8_STEP. */
+/* Elements of one row of widened input. */
+#define FLEET_CONV_S8_RUN(pixels, kernel_w, step, ic) ((((pixels)-1) * (step) + (kernel_w)) * (ic))
+
+/* Bytes of the windows of a flat patch. Splatting goes beyond the end of each. */
+#define FLEET_CONV_S8_WINDOWS(pixels, kernel_h, kernel_w, ic) \
+    (16 * ((pixels) * (kernel_h) * (((kernel_w) * (ic) + 1) / 2) + 3))
+
+/* pixels, rows: patch_pixels, patch_rows.  step: FLEET_CONV_S8_STEP.  ic, oc: IC and OC.  What a patch is: see
+ * simd128/convolution/patch_dot_s8.h. */
 #ifdef __wasm_simd128__
-#define FLEET_CONV_S8_SCRATCH(line, kernel_h, kernel_w, step, ic)                                              \
-    FLEET_ROUND_UP(2 * (kernel_h) * (ic) *                                                                     \
-                           ((FLEET_CONV_S8_PIXELS(line, kernel_h, kernel_w, step, ic) - 1) * (step) + (kernel_w)) + \
-                       2,                                                                                      \
-                   16)
+#define FLEET_CONV_S8_SCRATCH(pixels, rows, kernel_h, kernel_w, step, ic, oc)                                        \
+    (FLEET_CONV_S8_FLAT(kernel_h, kernel_w, step, ic)                                                                \
+         ? FLEET_CONV_S8_WINDOWS(pixels, kernel_h, kernel_w, ic) +                                                   \
+               FLEET_ROUND_UP(2 * (kernel_h) * FLEET_CONV_S8_RUN(pixels, kernel_w, step, ic) + 14, 16)               \
+         : 8 * (rows) * FLEET_ROUND_UP(FLEET_CONV_S8_RUN(pixels, kernel_w, step, ic), 8) +                           \
+               ((rows) < (kernel_h) ? 4 * (pixels) * FLEET_ROUND_UP(oc, 4) : 0))
 #else
-#define FLEET_CONV_S8_SCRATCH(line, kernel_h, kernel_w, step, ic) 0
+#define FLEET_CONV_S8_SCRATCH(pixels, rows, kernel_h, kernel_w, step, ic, oc) 0
 #endif
 
 /* int8 depthwise convolution: groups = in_c = out_c, weights of one input channel each. Conditions as fleet_conv_s8;

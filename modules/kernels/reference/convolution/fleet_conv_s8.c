@@ -9,6 +9,8 @@ void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const 
     const struct fleet_window *w = &p->window;
     const int32_t group_in = w->in_c / p->groups;
     const int32_t group_out = w->out_c / p->groups;
+    const int32_t column_step = p->in_planar ? 1 : w->in_c;
+    const int32_t channel_step = p->in_planar ? w->in_h * w->in_w : 1;
 
     for (int32_t n = 0; n < w->batch; ++n) {
         for (int32_t oh = 0; oh < w->out_h; ++oh) {
@@ -24,10 +26,11 @@ void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const 
                         const int32_t ih = top + kh * w->dilation_h;
                         for (int32_t kw = columns.first; kw < columns.last; ++kw) {
                             const int32_t iw = left + kw * w->dilation_w;
-                            const int8_t *pixel = x + ((n * w->in_h + ih) * w->in_w + iw) * w->in_c + group * group_in;
+                            const int8_t *pixel = x + n * w->in_h * w->in_w * w->in_c + (ih * w->in_w + iw) * column_step +
+                                                  group * group_in * channel_step;
                             const int8_t *tap = weights + ((oc * w->kernel_h + kh) * w->kernel_w + kw) * group_in;
                             for (int32_t ic = 0; ic < group_in; ++ic) {
-                                acc += (pixel[ic] - p->in_zero_point) * tap[ic];
+                                acc += (pixel[ic * channel_step] - p->in_zero_point) * tap[ic];
                             }
                         }
                     }

@@ -36,6 +36,12 @@ static inline v128_t fleet_narrow_x16(v128_t a, v128_t b, v128_t c, v128_t d)
     return wasm_i8x16_narrow_i16x8(wasm_i16x8_narrow_i32x4(a, b), wasm_i16x8_narrow_i32x4(c, d));
 }
 
+static inline void fleet_store_int8_x8(int8_t *y, v128_t a, v128_t b)
+{
+    const v128_t half = wasm_i16x8_narrow_i32x4(a, b);
+    wasm_v128_store64_lane(y, wasm_i8x16_narrow_i16x8(half, half), 0);
+}
+
 /* Stores the first `count` (1 … 4) of four int32 as int8. */
 static inline void fleet_store_int8_x4(int8_t *y, v128_t values, int32_t count)
 {

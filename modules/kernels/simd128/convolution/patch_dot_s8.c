@@ -1,112 +1,196 @@
 #include "simd128/convolution/patch_dot_s8.h"
 
-#include "fleet/scratch.h"
+#include <stdbool.h>
+
 #include "simd128/common/requantize.h"
 #include "simd128/common/unroll.h"
 
-#define MAX_PIXELS 2
-#define MAX_VECTORS 4
+#define PATCH_PIXELS 4
+#define PATCH_VECTORS 2
 
-/* What a tile reads and writes: pixels x and y, packed weights, and constants of its channels. */
-struct tile {
-    const int16_t *x[MAX_PIXELS];
-    int8_t *y[MAX_PIXELS];
+/* One call of fleet_patch_dot_s8. */
+struct product {
+    const struct fleet_patch *patch;
     const int8_t *weights;
-    const int32_t *bias;
-    const float *multipliers;
-    int32_t channels;
+    int32_t segment, segments;
+    const struct fleet_sums *sums;
+    const struct fleet_patch_output *out;
+    struct fleet_to_int8_lanes q;
 };
 
-/* `pixels` times `vectors` vectors of four channels. At 2 × 4, eight sums, four weights and two activations fill the sixteen
- * registers of x86. */
-static inline __attribute__((always_inline)) void dot_tile(const struct tile *t, const struct fleet_patch *patch,
-                                                           const struct fleet_to_int8_lanes *q, uint32_t pixels,
-                                                           uint32_t vectors)
+/* What belongs to each output of a tile. */
+struct pixels {
+    const int16_t *x[PATCH_PIXELS];
+    const int32_t *from[PATCH_PIXELS];
+    int32_t *to[PATCH_PIXELS];
+    int8_t *y[PATCH_PIXELS];
+};
+
+void fleet_splat(const int16_t *x, int32_t count, int16_t *patch)
 {
-    v128_t sum[MAX_PIXELS][MAX_VECTORS];
+    for (int32_t i = 0; i < count; i += 8) {
+        const v128_t pairs = wasm_v128_load(x + i);
+        wasm_v128_store(patch, wasm_i32x4_shuffle(pairs, pairs, 0, 0, 0, 0));
+        wasm_v128_store(patch + 8, wasm_i32x4_shuffle(pairs, pairs, 1, 1, 1, 1));
+        wasm_v128_store(patch + 16, wasm_i32x4_shuffle(pairs, pairs, 2, 2, 2, 2));
+        wasm_v128_store(patch + 24, wasm_i32x4_shuffle(pairs, pairs, 3, 3, 3, 3));
+        patch += 32;
+    }
+}
+
+/* Adds one pair of activations of each pixel times the weights of four channels in each vector. */
+static inline __attribute__((always_inline)) void dot_pair(const int16_t *const *x, const int8_t *weights, uint32_t pixels,
+                                                           uint32_t vectors, v128_t sum[PATCH_PIXELS][PATCH_VECTORS])
+{
+    v128_t w[PATCH_VECTORS];
     FLEET_UNROLL
     for (uint32_t v = 0; v < vectors; ++v) {
+        w[v] = wasm_i16x8_load8x8(weights + 8 * v);
+    }
+    FLEET_UNROLL
+    for (uint32_t i = 0; i < pixels; ++i) {
+        const v128_t a = wasm_v128_load(x[i]);
         FLEET_UNROLL
-        for (uint32_t i = 0; i < pixels; ++i) {
-            sum[i][v] = wasm_v128_load(t->bias + 4 * v);
+        for (uint32_t v = 0; v < vectors; ++v) {
+            sum[i][v] = wasm_i32x4_add(sum[i][v], wasm_i32x4_dot_i16x8(a, w[v]));
         }
     }
-    const int8_t *weights = t->weights;
+}
+
+/* All segments of `pixels` outputs times `vectors` vectors of four channels. At 4 × 2, eight sums, two weights and four
+ * activations fit the sixteen registers of x86. */
+static inline __attribute__((always_inline)) void dot_segments(const struct fleet_patch *patch, const int16_t *const *x,
+                                                               const int8_t *weights, uint32_t pixels, uint32_t vectors,
+                                                               v128_t sum[PATCH_PIXELS][PATCH_VECTORS])
+{
     for (int32_t s = 0; s < patch->segments; ++s) {
-        const int16_t *x[MAX_PIXELS];
+        const int16_t *at[PATCH_PIXELS];
         FLEET_UNROLL
         for (uint32_t i = 0; i < pixels; ++i) {
-            x[i] = t->x[i] + s * patch->segment_step;
+            at[i] = x[i] + s * patch->segment_step;
         }
-        for (int32_t k = patch->pairs; k > 0; --k) {
-            v128_t pair[MAX_PIXELS];
-            FLEET_UNROLL
-            for (uint32_t i = 0; i < pixels; ++i) {
-                pair[i] = wasm_v128_load32_splat(x[i]);
-                x[i] += 2;
-            }
-            FLEET_UNROLL
-            for (uint32_t v = 0; v < vectors; ++v) {
-                const v128_t w = wasm_i16x8_load8x8(weights + 8 * v);
+        int32_t pairs = patch->pairs;
+        if (pixels == 1) {
+            /* So little work in a step that the loop itself would take most of the time. */
+            for (; pairs >= 4; pairs -= 4) {
                 FLEET_UNROLL
-                for (uint32_t i = 0; i < pixels; ++i) {
-                    sum[i][v] = wasm_i32x4_add(sum[i][v], wasm_i32x4_dot_i16x8(pair[i], w));
+                for (uint32_t j = 0; j < 4; ++j) {
+                    dot_pair(at, weights, pixels, vectors, sum);
+                    weights += 8 * vectors;
+                    at[0] += 8;
                 }
             }
-            weights += 8 * vectors;
         }
+        for (; pairs > 0; --pairs) {
+            dot_pair(at, weights, pixels, vectors, sum);
+            weights += 8 * vectors;
+            FLEET_UNROLL
+            for (uint32_t i = 0; i < pixels; ++i) {
+                at[i] += 8;
+            }
+        }
+    }
+}
+
+static inline __attribute__((always_inline)) void dot_tile(const struct product *p, const struct pixels *at, int32_t c,
+                                                           uint32_t pixels, uint32_t vectors)
+{
+    const int32_t segment = 2 * p->patch->pairs;
+    const int8_t *weights = p->weights + segment * (c * p->segments + (int32_t)(4 * vectors) * p->segment);
+    v128_t sum[PATCH_PIXELS][PATCH_VECTORS];
+    FLEET_UNROLL
+    for (uint32_t i = 0; i < pixels; ++i) {
+        FLEET_UNROLL
+        for (uint32_t v = 0; v < vectors; ++v) {
+            sum[i][v] = wasm_v128_load(at->from[i] + c + 4 * v);
+        }
+    }
+    dot_segments(p->patch, at->x, weights, pixels, vectors, sum);
+    if (p->sums->to) {
+        FLEET_UNROLL
+        for (uint32_t i = 0; i < pixels; ++i) {
+            FLEET_UNROLL
+            for (uint32_t v = 0; v < vectors; ++v) {
+                wasm_v128_store(at->to[i] + c + 4 * v, sum[i][v]);
+            }
+        }
+        return;
+    }
+    v128_t m[PATCH_VECTORS];
+    FLEET_UNROLL
+    for (uint32_t v = 0; v < vectors; ++v) {
+        m[v] = wasm_v128_load(p->out->multipliers + c + 4 * v);
+    }
+    const int32_t channels = p->out->channels - c;
+    FLEET_UNROLL
+    for (uint32_t i = 0; i < pixels; ++i) {
+        FLEET_UNROLL
+        for (uint32_t v = 0; v < vectors; ++v) {
+            sum[i][v] = fleet_to_int8_x4(wasm_f32x4_mul(wasm_f32x4_convert_i32x4(sum[i][v]), m[v]), &p->q);
+        }
+    }
+    if (vectors == 2 && channels >= 8) {
+        FLEET_UNROLL
+        for (uint32_t i = 0; i < pixels; ++i) {
+            fleet_store_int8_x8(at->y[i] + c, sum[i][0], sum[i][1]);
+        }
+        return;
     }
     FLEET_UNROLL
     for (uint32_t i = 0; i < pixels; ++i) {
         FLEET_UNROLL
         for (uint32_t v = 0; v < vectors; ++v) {
-            const v128_t m = wasm_v128_load(t->multipliers + 4 * v);
-            sum[i][v] = fleet_to_int8_x4(wasm_f32x4_mul(wasm_f32x4_convert_i32x4(sum[i][v]), m), q);
-        }
-        if (vectors == 4 && t->channels >= 16) {
-            wasm_v128_store(t->y[i], fleet_narrow_x16(sum[i][0], sum[i][1], sum[i][2], sum[i][3]));
-            continue;
-        }
-        FLEET_UNROLL
-        for (uint32_t v = 0; v < vectors; ++v) {
-            fleet_store_int8_x4(t->y[i] + 4 * v, sum[i][v], t->channels - (int32_t)(4 * v));
+            fleet_store_int8_x4(at->y[i] + c + 4 * v, sum[i][v], channels - (int32_t)(4 * v));
         }
     }
 }
 
-void fleet_patch_dot_s8(const struct fleet_patch *patch, int32_t pixels, const int8_t *weights, const int32_t *bias,
-                        const float *multipliers, const struct fleet_patch_output *out, int8_t *y)
+static inline __attribute__((always_inline)) struct pixels pixels_from(const struct product *p, int32_t first, uint32_t pixels)
 {
-    const struct fleet_to_int8_lanes q = fleet_to_int8_lanes_of(out->zero_point, out->min, out->max);
-    const int32_t padded = FLEET_ROUND_UP(out->channels, 4);
-    const int32_t depth = 2 * patch->pairs * patch->segments;
+    const int32_t padded = FLEET_ROUND_UP(p->out->channels, 4);
+    struct pixels result;
+    FLEET_UNROLL
+    for (uint32_t i = 0; i < pixels; ++i) {
+        /* Beyond the last pixel the last is computed again, to the same place. */
+        const int32_t at = FLEET_MIN(first + (int32_t)i, p->patch->pixels - 1);
+        result.x[i] = p->patch->data + at * p->patch->pixel_step;
+        result.from[i] = p->sums->from + at * p->sums->from_step;
+        result.to[i] = p->sums->to ? p->sums->to + at * padded : (int32_t *)0;
+        result.y[i] = p->out->y + at * p->out->pixel_step;
+    }
+    return result;
+}
 
-    for (int32_t c = 0; c < out->channels;) {
-        const int32_t width = padded - c >= 16 ? 16 : padded - c >= 8 ? 8 : 4;
-        for (int32_t i = 0; i < pixels; i += 2) {
-            /* Beyond the last pixel of an odd number the last is computed twice, to the same place. */
-            const int32_t j = FLEET_MIN(i + 1, pixels - 1);
-            const struct tile t = {
-                {patch->data + i * patch->pixel_step, patch->data + j * patch->pixel_step},
-                {y + i * out->pixel_step + c, y + j * out->pixel_step + c},
-                weights + c * depth,
-                bias + c,
-                multipliers + c,
-                out->channels - c,
-            };
-            if (width == 16) {
-                /* Worth code of its own: most of the time of a product with one row goes here. */
-                if (i == j) {
-                    dot_tile(&t, patch, &q, 1, 4);
-                } else {
-                    dot_tile(&t, patch, &q, 2, 4);
-                }
-            } else if (width == 8) {
-                dot_tile(&t, patch, &q, 2, 2);
-            } else {
-                dot_tile(&t, patch, &q, 2, 1);
-            }
+/* All whole blocks of eight channels: one after the other, as what belongs to the pixels stays. */
+static inline __attribute__((always_inline)) void dot_blocks(const struct product *p, int32_t first, uint32_t pixels)
+{
+    const struct pixels at = pixels_from(p, first, pixels);
+    for (int32_t c = 0; c + 4 < p->out->channels; c += 8) {
+        dot_tile(p, &at, c, pixels, 2);
+    }
+}
+
+void fleet_patch_dot_s8(const struct fleet_patch *patch, const int8_t *weights, int32_t segment, int32_t segments,
+                        const struct fleet_sums *sums, const struct fleet_patch_output *out)
+{
+    const struct product p = {
+        patch, weights, segment, segments, sums, out, fleet_to_int8_lanes_of(out->zero_point, out->min, out->max),
+    };
+    const int32_t pixels = patch->pixels;
+    int32_t i = 0;
+    for (; i + 2 < pixels; i += 4) {
+        dot_blocks(&p, i, 4);
+    }
+    if (i + 1 < pixels) {
+        dot_blocks(&p, i, 2);
+    } else if (i < pixels) {
+        dot_blocks(&p, i, 1);
+    }
+    const int32_t last = FLEET_ROUND_UP(out->channels, 4) - 4;
+    if (last % 8 == 0) {
+        for (i = 0; i < pixels; i += 2) {
+            const struct pixels at = pixels_from(&p, i, 2);
+            dot_tile(&p, &at, last, 2, 1);
         }
-        c += width;
     }
 }

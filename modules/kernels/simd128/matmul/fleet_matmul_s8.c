@@ -5,13 +5,22 @@
 void fleet_matmul_s8(const struct fleet_matmul_s8_params *p, const int8_t *x, const int8_t *weights, const int32_t *bias,
                      const float *multipliers, int8_t *y, void *scratch)
 {
-    const int32_t rows = FLEET_CONV_S8_PIXELS(p->rows, 1, 1, 1, p->depth);
-    const struct fleet_patch patch = {scratch, p->depth, 0, 1, (p->depth + 1) / 2};
-    const struct fleet_patch_output out = {p->columns, p->columns, p->out_zero_point, p->out_min, p->out_max};
+    const int32_t pairs = (p->depth + 1) / 2;
+    const struct fleet_sums sums = {bias, 0, (int32_t *)0};
 
-    for (int32_t row = 0; row < p->rows; row += rows) {
-        const int32_t count = FLEET_MIN(rows, p->rows - row);
-        fleet_widen(x + row * p->depth, count * p->depth, p->in_zero_point, scratch);
-        fleet_patch_dot_s8(&patch, count, weights, bias, multipliers, &out, y + row * p->columns);
+    for (int32_t row = 0; row < p->rows; row += p->patch_rows) {
+        const int32_t rows = FLEET_MIN(p->patch_rows, p->rows - row);
+        int16_t *const begin = fleet_unsplatted(scratch, 2 * pairs * rows);
+        int16_t *out = begin;
+        for (int32_t i = row; i < row + rows; ++i) {
+            out = fleet_widen(x + i * p->depth, p->depth, p->in_zero_point, out);
+            out = fleet_widen_padding(p->depth % 2, out);
+        }
+        fleet_splat(begin, 2 * pairs * rows, scratch);
+        const struct fleet_patch patch = {scratch, 8 * pairs, 0, 1, pairs, rows};
+        const struct fleet_patch_output output = {
+            y + row * p->columns, p->columns, p->columns, p->out_zero_point, p->out_min, p->out_max, multipliers,
+        };
+        fleet_patch_dot_s8(&patch, weights, 0, 1, &sums, &output);
     }
 }
