@@ -24,11 +24,17 @@ def quantize(values: Array, scale: float, zero_point: int, dtype: str) -> Array:
     """
     bounds = np.iinfo(NUMPY_TYPES[dtype])
     low, high = np.float32(bounds.min - zero_point), np.float32(bounds.max - zero_point)
+    # In place: on large inputs a fresh array a step costs more than the arithmetic.
     with np.errstate(over="ignore", invalid="ignore"):
-        quotient = values / np.float32(scale)
-        clamped = np.where(low < quotient, quotient, low)
-    clamped = np.where(clamped < high, clamped, high)
-    return (np.rint(clamped).astype(np.int64) + zero_point).astype(NUMPY_TYPES[dtype])
+        quotient = np.asarray(values / np.float32(scale))
+    np.fmax(quotient, low, out=quotient)
+    np.minimum(quotient, high, out=quotient)
+    np.rint(quotient, out=quotient)
+    if bounds.bits > 16:
+        return (quotient.astype(np.int64) + zero_point).astype(NUMPY_TYPES[dtype])
+    # Integers of this size are exact in float32.
+    quotient += np.float32(zero_point)
+    return quotient.astype(NUMPY_TYPES[dtype])
 
 
 def dequantize(values: Array, scale: float, zero_point: int) -> Array:
