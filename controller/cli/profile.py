@@ -18,7 +18,14 @@ from controller.client.requests import make_request
 from controller.inspection.flame import speedscope as to_speedscope
 from controller.inspection.machine import this_machine
 from controller.inspection.pages import profile_page
-from controller.inspection.profile import LayerProfile, Profile, evaluate, profile_module
+from controller.inspection.profile import (
+    LayerProfile,
+    Profile,
+    against,
+    evaluate,
+    is_faster_than_possible,
+    profile_module,
+)
 from protocol import api
 from protocol.errors import FleetError, InputError, TimedOutError
 from protocol.module import ModuleMeta, check
@@ -76,7 +83,11 @@ def profile(
 def _here(wasm: bytes, given: list[str] | None, repeat: int | None) -> Profile:
     meta = check(wasm)
     note(f"profiling {meta.name} {meta.version} for {meta.target} on this machine")
-    return profile_module(wasm, this_machine(meta.target), read_inputs(given or (), meta), rounds=repeat)
+    done = profile_module(wasm, read_inputs(given or (), meta), rounds=repeat)
+    compared = against(done, this_machine(meta.target))
+    if is_faster_than_possible(compared):
+        compared = against(done, this_machine(meta.target, again=True))
+    return compared
 
 
 def _there(device: str, model: str, given: list[str] | None, repeat: int | None) -> Profile:

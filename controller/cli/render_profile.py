@@ -6,6 +6,8 @@ from controller.cli import text
 from controller.cli.columns import Cell, Column, table
 from controller.inspection.profile import LayerProfile, Profile
 
+NARROW, NARROW_NAME = 110, 14
+"""Columns below which there are no bars, and names are cut to so many characters."""
 _BAR = 10
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 
@@ -19,8 +21,9 @@ def render(done: Profile, width: int) -> Text:
         f"{text.macs(done.macs)}{rate}"
     )
     longest = max((layer.share for layer in done.layers), default=1.0) or 1.0
+    narrow = width < NARROW
     rows: list[list[Cell]] = [
-        _row(index, layer, longest, limits=done.machine is not None)
+        _row(index, layer, longest, limits=done.machine is not None, narrow=narrow)
         for index, layer in enumerate(done.layers)
     ]
     columns = [
@@ -33,11 +36,12 @@ def render(done: Profile, width: int) -> Text:
     return Text("\n").join([Text(head), table(columns, rows, width, indent=2), *_closing(done)])
 
 
-def _row(index: int, layer: LayerProfile, longest: float, *, limits: bool) -> list[Cell]:
-    share = Text.assemble(_bar(layer.share / longest), f" {layer.share:4.0%}")
+def _row(index: int, layer: LayerProfile, longest: float, *, limits: bool, narrow: bool) -> list[Cell]:
+    bar = "" if narrow else _bar(layer.share / longest)
+    share = f"{bar} {layer.share:4.0%}"
     row: list[Cell] = [
         str(index),
-        layer.meta.name,
+        _end_of(layer.meta.name) if narrow else layer.meta.name,
         layer.meta.detail,
         text.span(layer.seconds),
         share,
@@ -47,6 +51,11 @@ def _row(index: int, layer: LayerProfile, longest: float, *, limits: bool) -> li
     if limits:
         row.append(f"{layer.efficiency:.0%} {layer.bound}" if layer.efficiency is not None else "-")
     return row
+
+
+def _end_of(name: str) -> str:
+    """The end of an ONNX name tells it apart."""
+    return name if len(name) <= NARROW_NAME else f"…{name[1 - NARROW_NAME :]}"
 
 
 def _bar(share: float) -> str:

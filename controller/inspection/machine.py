@@ -8,11 +8,11 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 import platformdirs
@@ -26,10 +26,12 @@ from controller.compiler.plan import plan
 from controller.compiler.targets import find_target
 from protocol.module import LayerMeta
 
+T = TypeVar("T")
+
 WORKING_SETS = (1 << 15, 1 << 18, 1 << 20, 1 << 22, 1 << 25)
 """Bytes; the last is larger than most caches."""
 
-_SECONDS = 0.03
+_SECONDS = 0.05
 _CHANNELS, _PIXELS = 256, 16
 
 
@@ -70,27 +72,45 @@ class Machine:
         return (compute, "compute") if compute >= memory else (memory, "memory")
 
 
-def this_machine(target: str, folder: Path | None = None) -> Machine:
+def this_machine(target: str, folder: Path | None = None, *, again: bool = False) -> Machine:
     """The limits of this machine, from the cache if it was measured before by the same tools.
 
     Args:
         target: `simd` or `mvp`.
         folder: Of the cache; `$XDG_CACHE_HOME/fleet/machines` if not given.
+        again: Measure in any case, and keep the best of then and now: a busy machine seems slow.
     """
     folder = folder or platformdirs.user_cache_path("fleet", appauthor=False) / "machines"
     path = folder / f"{_key(target)}.json"
-    try:
-        stored = json.loads(path.read_text())
-        stored["bandwidth"] = {int(size): rate for size, rate in stored["bandwidth"].items()}
-        return Machine(**stored)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        machine = measure_machine(target)
+    known = _stored(path)
+    if known is not None and not again:
+        return known
+    machine = measure_machine(target)
+    if known is not None:
+        machine = replace(
+            machine,
+            peak=_best_of(known.peak, machine.peak),
+            bandwidth=_best_of(known.bandwidth, machine.bandwidth),
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(machine)))
     except OSError:
         return machine
     return machine
+
+
+def _stored(path: Path) -> Machine | None:
+    try:
+        fields = json.loads(path.read_text())
+        fields["bandwidth"] = {int(size): rate for size, rate in fields["bandwidth"].items()}
+        return Machine(**fields)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _best_of(then: Mapping[T, float], now: Mapping[T, float]) -> dict[T, float]:
+    return {key: max(rate, then.get(key, 0.0)) for key, rate in now.items()}
 
 
 def measure_machine(target: str) -> Machine:

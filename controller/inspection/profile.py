@@ -8,7 +8,7 @@ machine's peak, and no faster than its bytes at the machine's bandwidth.
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from controller.compiler import Instance
@@ -17,6 +17,8 @@ from protocol.module import DTYPE_BYTES, LayerMeta, ModuleMeta
 from protocol.profiling import Timing, measure
 
 Bound = Literal["compute", "memory"]
+
+TOLERANCE = 0.1
 
 
 @dataclass(frozen=True)
@@ -83,14 +85,11 @@ class Profile:
         return sum(layer.meta.macs for layer in self.layers)
 
 
-def profile_module(
-    wasm: bytes, machine: Machine | None, inputs: Mapping[str, Any], *, rounds: int | None = None
-) -> Profile:
-    """Time a module on this machine.
+def profile_module(wasm: bytes, inputs: Mapping[str, Any], *, rounds: int | None = None) -> Profile:
+    """Time a module on this machine, without limits.
 
     Args:
         wasm: Of a target that needs no host kernels.
-        machine: The limits to compare with.
         inputs: At the module's types.
         rounds: Of how many the median is taken; as many as fit into a second if not given.
 
@@ -103,13 +102,12 @@ def profile_module(
     # A trap is told with its layer here; while layers are timed nothing looks.
     instance.run(inputs)
     timing = measure(instance.driven(inputs), meta, time.perf_counter_ns, rounds=rounds)
-    return evaluate(meta, timing, machine.name if machine else "this machine", machine)
+    return evaluate(meta, timing, "this machine")
 
 
-def evaluate(meta: ModuleMeta, timing: Timing, place: str, machine: Machine | None = None) -> Profile:
-    """A profile of what was measured, here or on a device."""
+def evaluate(meta: ModuleMeta, timing: Timing, place: str) -> Profile:
+    """A profile of what was measured, here or on a device, without limits."""
     total = math.fsum(timing.layers) or 1.0
-    working_set = meta.arena.size + sum(layer.weight_bytes for layer in meta.layers)
     layers = []
     for layer, nanoseconds in zip(meta.layers, timing.layers, strict=True):
         nbytes = (
@@ -117,6 +115,20 @@ def evaluate(meta: ModuleMeta, timing: Timing, place: str, machine: Machine | No
             + layer.size
             + sum(math.prod(source.shape) * DTYPE_BYTES[source.dtype] for source in meta.sources(layer))
         )
-        limit, bound = machine.limit(layer, nbytes, working_set) if machine else (None, None)
-        layers.append(LayerProfile(layer, nanoseconds / 1e9, nanoseconds / total, nbytes, limit, bound))
-    return Profile(meta, tuple(layers), timing.run / 1e9, timing.call / 1e9, timing.rounds, place, machine)
+        layers.append(LayerProfile(layer, nanoseconds / 1e9, nanoseconds / total, nbytes))
+    return Profile(meta, tuple(layers), timing.run / 1e9, timing.call / 1e9, timing.rounds, place)
+
+
+def against(profile: Profile, machine: Machine) -> Profile:
+    """The profile with the limits of the machine on which it was taken."""
+    working_set = profile.meta.arena.size + sum(layer.meta.weight_bytes for layer in profile.layers)
+    layers = []
+    for layer in profile.layers:
+        limit, bound = machine.limit(layer.meta, layer.nbytes, working_set)
+        layers.append(replace(layer, limit=limit, bound=bound))
+    return replace(profile, layers=tuple(layers), place=machine.name, machine=machine)
+
+
+def is_faster_than_possible(profile: Profile) -> bool:
+    """Whether some layer is above its limit: perhaps the machine was busy when it was measured."""
+    return any((layer.efficiency or 0) > 1 + TOLERANCE for layer in profile.layers)

@@ -14,7 +14,7 @@ from tests.unit.inspection.samples import MACHINE
 
 @pytest.fixture
 def file(tmp_path, monkeypatch):
-    monkeypatch.setattr(command, "this_machine", lambda _: MACHINE)
+    monkeypatch.setattr(command, "this_machine", lambda _, **__: MACHINE)
     path = tmp_path / "toy.wasm"
     path.write_bytes(modules.wasm())
     return path

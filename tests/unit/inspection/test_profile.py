@@ -2,12 +2,14 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from controller.inspection.flame import frames, speedscope
 from controller.inspection.machine import Machine
 from controller.inspection.pages import profile_page
+from controller.inspection.profile import is_faster_than_possible
 from tests.unit.inspection import samples
 
 
@@ -23,6 +25,13 @@ def test_layers_against_the_machine():
     assert relu.efficiency is None
     assert sum(layer.share for layer in done.layers) == pytest.approx(1)
     assert done.macs == 3072
+
+
+def test_a_layer_faster_than_the_machine_is_noticed():
+    fast = replace(samples.MACHINE, peak={"int8": 2e9, "float32": 1e9}, bandwidth={65536: 2e9})
+    assert not is_faster_than_possible(samples.profile(fast))
+    assert is_faster_than_possible(samples.profile(replace(fast, peak={"int8": 5e8, "float32": 5e8})))
+    assert not is_faster_than_possible(samples.profile(None))
 
 
 def test_without_a_machine_there_is_no_limit():
