@@ -1,6 +1,8 @@
 /* RoiAlign: samples of a bilinear surface in each bin of each region, averaged or their largest.
  *   FLEET_X     float32 or float64
  *   FLEET_LARGEST   1: the largest product of a sample's corner and weight; 0: the mean */
+#include <stdbool.h>
+
 #include "general/functions.h"
 
 #ifndef FLEET_GENERAL_ROI_ALIGN_H
