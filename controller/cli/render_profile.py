@@ -6,7 +6,7 @@ from controller.cli import text
 from controller.cli.columns import Cell, Column, table
 from controller.inspection.profile import LayerProfile, Profile
 
-NARROW, NARROW_NAME = 110, 14
+NARROW, NARROW_NAME = 110, 12
 """Columns below which there are no bars, and names are cut to so many characters."""
 _BAR = 10
 _BLOCKS = " ▏▎▍▌▋▊▉█"
