@@ -87,7 +87,7 @@ def _order(graph: Graph) -> None:
     if known & constants:
         raise IllegalGraphError(f"inputs {sorted(known & constants)} are constants")
     for node in graph.nodes:
-        undeclared = {*node.inputs, *node.outputs} - graph.tensors.keys()
+        undeclared = {name for name in (*node.inputs, *node.outputs) if name not in graph.tensors}
         early = set(node.inputs) - known - constants
         again = {name for name in node.outputs if name in known or name in constants}
         if undeclared or early or again:

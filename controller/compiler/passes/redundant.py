@@ -28,7 +28,9 @@ def _changes_nothing(graph: Graph, node: Node) -> bool:
 
 def _merge_chain(graph: Graph, node: Node) -> None:
     """Let a view or a transposition read what the one before it reads."""
-    before = graph.producer(node.inputs[0]) if node.inputs else None
+    if node.op not in VIEWS and node.op != "Transpose":
+        return
+    before = graph.producer(node.inputs[0])
     if before is None or len(before.outputs) != 1:
         return
     if node.op in VIEWS and before.op in VIEWS:

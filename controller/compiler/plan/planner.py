@@ -146,6 +146,9 @@ def _share_in_place(graph: Graph, steps: tuple[Step, ...], owners: dict[str, str
     last = _last_use(graph, steps, owners)
     inputs = {node.name: set(node.inputs) for node in graph.nodes}
     results = {owners[name] for name in graph.results if name in owners}
+    tenants: dict[str, list[str]] = {}
+    for tensor, owner in owners.items():
+        tenants.setdefault(owner, []).append(tensor)
     for number, step in enumerate(steps):
         for name in step.in_place:
             owner = owners.get(name)
@@ -161,9 +164,9 @@ def _share_in_place(graph: Graph, steps: tuple[Step, ...], owners: dict[str, str
             last[owner] = last[step.output]
             if step.output in results:
                 results.add(owner)
-            for tensor, current in owners.items():
-                if current == step.output:
-                    owners[tensor] = owner
+            for tensor in tenants.pop(step.output, ()):
+                owners[tensor] = owner
+                tenants[owner].append(tensor)
             break
 
 
