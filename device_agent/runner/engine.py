@@ -10,6 +10,7 @@ import numpy as np
 import wasmtime
 from wasmtime import TrapCode
 
+from device_agent.runner.calls import prepared
 from device_agent.runner.quantize import NUMPY_TYPES, Array, canonical, dequantize, quantize
 
 _TRAPS = {
@@ -123,6 +124,7 @@ class Engine:
         memory = self._exports["memory"]
         # The memory never grows (protocol.module.check), so one view serves as long as the instance.
         self._memory = np.frombuffer(memory.get_buffer_ptr(self._store), dtype=np.uint8)
+        self._run = prepared(self._store, self._exports["run"])
         self._at_inputs = [self._region("input", i, t) for i, t in enumerate(self._inputs)]
         self._at_outputs = [self._region("output", i, t) for i, t in enumerate(self._outputs)]
 
@@ -136,10 +138,19 @@ class Engine:
         try:
             value = self._exports[function](self._store, *arguments)
         except wasmtime.Trap as trap:
-            layer = self.running_layer()
-            self._instantiate()
-            raise EngineError("trap", _describe(trap), layer) from trap
+            raise self._trapped(trap) from trap
         return int(value or 0)
+
+    def _infer(self) -> int:
+        try:
+            return self._run()
+        except wasmtime.Trap as trap:
+            raise self._trapped(trap) from trap
+
+    def _trapped(self, trap: wasmtime.Trap) -> EngineError:
+        layer = self.running_layer()
+        self._instantiate()
+        return EngineError("trap", _describe(trap), layer)
 
     def running_layer(self) -> int:
         """The global `fleet_layer`.
@@ -160,7 +171,7 @@ class Engine:
         self._write(encoded)
         if reset and "reset" in self._exports:
             self._call("reset")
-        if self._call("run") != 0:
+        if self._infer() != 0:
             raise self._nonfinite(encoded)
         return {
             tensor.name: _decode(tensor, region)
@@ -229,7 +240,7 @@ class Engine:
     def golden(self, inputs: list[bytes]) -> bytes:
         """SHA-256 of the outputs for inputs in the module's own types."""
         self.write(inputs)
-        if self._call("run") != 0:
+        if self._infer() != 0:
             raise self._nonfinite([np.frombuffer(data, np.uint8) for data in inputs])
         digest = hashlib.sha256()
         for tensor, region in zip(self._outputs, self._at_outputs, strict=True):
