@@ -147,8 +147,8 @@ def _share_in_place(graph: Graph, steps: tuple[Step, ...], owners: dict[str, str
     inputs = {node.name: set(node.inputs) for node in graph.nodes}
     results = {owners[name] for name in graph.results if name in owners}
     tenants: dict[str, list[str]] = {}
-    for tensor, owner in owners.items():
-        tenants.setdefault(owner, []).append(tensor)
+    for tensor, holder in owners.items():
+        tenants.setdefault(holder, []).append(tensor)
     for number, step in enumerate(steps):
         for name in step.in_place:
             owner = owners.get(name)

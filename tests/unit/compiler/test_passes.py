@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from controller.compiler.errors import IllegalGraphError
@@ -178,7 +179,9 @@ def test_the_verifier_refuses(damage):
 
 def test_operators_of_the_front_half_are_refused_after_it():
     graph = relu_graph()
-    graph.nodes[0] = Node("p", "Pad", ["x"], ["y"], {"pads": [0, 0, 0, 0], "value": 0.0})
+    for name in ("scale", "shift"):
+        graph.add_constant(name, np.ones(graph.tensors["x"].shape[1], np.float32))
+    graph.nodes[0] = Node("b", "BatchNormalization", ["x", "scale", "shift"], ["y"])
     verify(graph, "frontend")
     with pytest.raises(IllegalGraphError):
         verify(graph, "passes", lowered=True)
