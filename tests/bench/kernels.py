@@ -59,15 +59,17 @@ def conv_cases() -> Iterator[Case]:
         weights = pad4(w.out_c) * (w.kernel_h + 1) * (w.kernel_w * w.in_c // groups + 1)
         x, y = size(w.in_shape), size(w.out_shape)
         macs = y * w.kernel_h * w.kernel_w * w.in_c // groups
-        s8 = pack_params(w.fields, groups, 0, 3, -4, -128, 127, patch_pixels(w), w.kernel_h)
+        s8 = pack_params(w.fields, groups, 0, 3, -4, -128, 127, patch_pixels(w, groups), w.kernel_h)
         f32 = pack_params(w.fields, groups, -np.inf, np.inf)
         channels = 4 * pad4(w.out_c)
         yield Case(f"s8 {name}", f"{kernel}_s8", s8, (x, weights, channels, channels, y, 1 << 18), macs)
         yield Case(f"f32 {name}", f"{kernel}_f32", f32, (4 * x, 4 * weights, channels, 4 * y), macs)
 
 
-def patch_pixels(w: Window) -> int:
+def patch_pixels(w: Window, groups: int) -> int:
     """What the compiler chooses: about 16 KiB of scratch."""
+    if groups > 1:
+        return w.out_w
     run = 8 * w.kernel_h * w.in_c
     return max(4, (16384 // run - w.kernel_w) // w.stride_w // 4 * 4)
 

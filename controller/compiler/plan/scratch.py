@@ -9,12 +9,6 @@ def _round_up(n: int, multiple: int) -> int:
     return -(-n // multiple) * multiple
 
 
-def _towards_zero(numerator: int, denominator: int) -> int:
-    """Division as C does it; a kernel larger than a patch makes the numerator negative."""
-    quotient = abs(numerator) // denominator
-    return quotient if numerator >= 0 else -quotient
-
-
 def conv_s8(window: Params, groups: int, pixels: int, rows: int, *, simd: bool) -> Scratch:
     """Scratch of `fleet_conv_s8` with patches of so many pixels and kernel rows."""
     kernel_h, kernel_w, stride_w = window["kernel_h"], window["kernel_w"], window["stride_w"]
@@ -66,15 +60,17 @@ def matmul_s8_rows(rows: int, depth: int, limit: int = _PATCH_BYTES) -> int:
     return min(rows, max(4, fitting))
 
 
-def depthwise_conv_s8(window: Params, *, simd: bool) -> Scratch:
-    """Scratch of `fleet_depthwise_conv_s8`."""
-    kernel_h, stride_w, channels = window["kernel_h"], window["stride_w"], window["out_c"]
+def depthwise_conv_s8(window: Params, pixels: int, *, simd: bool) -> Scratch:
+    """Scratch of `fleet_depthwise_conv_s8` with patches of so many pixels."""
+    kernel_h, stride_w = window["kernel_h"], window["stride_w"]
     extent = (window["kernel_w"] - 1) * window["dilation_w"] + 1
-    macro = (
-        f"FLEET_DEPTHWISE_CONV_S8_SCRATCH({window['out_w']}, {channels}, {kernel_h}, {stride_w}, {extent})"
-    )
-    pairs = (kernel_h + 1) // 2
-    block = min(64, _round_up(channels, 8)) if pairs * extent * 256 <= _PATCH_BYTES else 8
-    fitting = _towards_zero(_PATCH_BYTES // (pairs * 4 * block) - extent, stride_w) + 1
-    pixels = min(window["out_w"], max(1, fitting))
-    return Scratch(pairs * 4 * block * ((pixels - 1) * stride_w + extent) if simd else 0, macro)
+    macro = f"FLEET_DEPTHWISE_CONV_S8_SCRATCH({pixels}, {kernel_h}, {stride_w}, {extent})"
+    nbytes = (kernel_h + 1) // 2 * 32 * ((pixels - 1) * stride_w + extent)
+    return Scratch(nbytes if simd else 0, macro)
+
+
+def depthwise_conv_s8_pixels(window: Params, limit: int = _PATCH_BYTES) -> int:
+    """The largest part of a row whose scratch is within a limit, at least one pixel."""
+    one, two = (depthwise_conv_s8(window, pixels, simd=True).nbytes for pixels in (1, 2))
+    fitting = 1 + max(0, limit - one) // (two - one)
+    return int(min(window["out_w"], fitting))

@@ -83,10 +83,10 @@ def conv(site: Site) -> Step:
 def _conv_s8(site: Site, parts: Convolution) -> Call:
     simd, depthwise = site.target.simd, parts.depthwise
     scales = multipliers(site.quant(0), site.quant(1), site.out_quant, parts.window["out_c"])
-    pixels = 1
     if depthwise:
+        pixels = scratch.depthwise_conv_s8_pixels(parts.window)
         weights = packing.depthwise_conv_s8(parts.weights, simd=simd)
-        space = scratch.depthwise_conv_s8(parts.window, simd=simd)
+        space = scratch.depthwise_conv_s8(parts.window, pixels, simd=simd)
     else:
         pixels = scratch.conv_s8_pixels(parts.window, parts.groups)
         weights = packing.conv_s8(parts.weights, parts.groups, simd=simd)

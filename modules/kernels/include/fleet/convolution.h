@@ -10,7 +10,7 @@
 /* groups         >= 1, divides in_c and out_c; IC = in_c / groups and OC = out_c / groups below
  * in_planar      0 or 1; 1: the input is [batch, in_c, in_h, in_w]. fleet_conv_s8 only
  * patch_pixels   >= 1; outputs that a fast kernel computes at a time: more of them need more scratch and read the weights less
- *                often. 4 and multiples of it are best. fleet_conv_s8 only
+ *                often. 4 and multiples of it are best
  * patch_rows     1 … kernel_h; kernel rows that it computes at a time: fewer need less scratch. fleet_conv_s8 only */
 struct fleet_conv_s8_params {
     struct fleet_window window;
@@ -73,8 +73,8 @@ void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const 
 #define FLEET_CONV_S8_SCRATCH(pixels, rows, kernel_h, kernel_w, step, ic, oc) 0
 #endif
 
-/* int8 depthwise convolution: groups = in_c = out_c, weights of one input channel each. Conditions as fleet_conv_s8;
- * groups is not read.
+/* int8 depthwise convolution: groups = in_c = out_c, weights of one input channel each. Conditions and overlap as
+ * fleet_conv_s8; a patch has up to two lines of outputs. groups and patch_rows are not read, in_planar is 0.
  *
  * Packing for reference:
  *   weights       [kernel_h][kernel_w][out_c]
@@ -89,23 +89,13 @@ void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const 
 void fleet_depthwise_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const int8_t *weights, const int32_t *bias,
                              const float *multipliers, int8_t *y, void *scratch);
 
-/* extent: (kernel_w − 1)·dilation_w + 1, the input columns of one output.  channels: out_c.
- * The patch holds 64 channels at a time, or 8 where one output of 64 would not fit. */
-#define FLEET_DEPTHWISE_CONV_S8_CHANNELS(channels, kernel_h, extent)                                           \
-    (((kernel_h) + 1) / 2 * (extent)*256 <= FLEET_PATCH_BYTES ? FLEET_MIN(64, FLEET_ROUND_UP(channels, 8)) : 8)
-#define FLEET_DEPTHWISE_CONV_S8_PIXELS(out_w, channels, kernel_h, stride_w, extent)                            \
-    FLEET_MIN(out_w,                                                                                           \
-              FLEET_MAX(1, (FLEET_PATCH_BYTES / (((kernel_h) + 1) / 2 * 4 *                                    \
-                                                 FLEET_DEPTHWISE_CONV_S8_CHANNELS(channels, kernel_h, extent)) - \
-                            (extent)) /                                                                        \
-                                   (stride_w) +                                                                \
-                               1))
+/* pixels: patch_pixels.  extent: (kernel_w − 1)·dilation_w + 1, the input columns of one output.  The patch holds eight
+ * channels of kernel_h rows, rounded up to a pair. */
 #ifdef __wasm_simd128__
-#define FLEET_DEPTHWISE_CONV_S8_SCRATCH(out_w, channels, kernel_h, stride_w, extent)                           \
-    (((kernel_h) + 1) / 2 * 4 * FLEET_DEPTHWISE_CONV_S8_CHANNELS(channels, kernel_h, extent) *                 \
-     ((FLEET_DEPTHWISE_CONV_S8_PIXELS(out_w, channels, kernel_h, stride_w, extent) - 1) * (stride_w) + (extent)))
+#define FLEET_DEPTHWISE_CONV_S8_SCRATCH(pixels, kernel_h, stride_w, extent) \
+    (((kernel_h) + 1) / 2 * 32 * (((pixels)-1) * (stride_w) + (extent)))
 #else
-#define FLEET_DEPTHWISE_CONV_S8_SCRATCH(out_w, channels, kernel_h, stride_w, extent) 0
+#define FLEET_DEPTHWISE_CONV_S8_SCRATCH(pixels, kernel_h, stride_w, extent) 0
 #endif
 
 /* groups as above.  out_min <= out_max, infinities allowed, no NaN. */

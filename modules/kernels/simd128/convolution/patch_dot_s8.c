@@ -129,18 +129,16 @@ static inline __attribute__((always_inline)) void dot_tile(const struct product 
             sum[i][v] = fleet_to_int8_x4(wasm_f32x4_mul(wasm_f32x4_convert_i32x4(sum[i][v]), m[v]), &p->q);
         }
     }
-    if (vectors == 2 && channels >= 8) {
-        FLEET_UNROLL
-        for (uint32_t i = 0; i < pixels; ++i) {
-            fleet_store_int8_x8(at->y[i] + c, sum[i][0], sum[i][1]);
-        }
-        return;
-    }
     FLEET_UNROLL
     for (uint32_t i = 0; i < pixels; ++i) {
-        FLEET_UNROLL
-        for (uint32_t v = 0; v < vectors; ++v) {
-            fleet_store_int8_x4(at->y[i] + c + 4 * v, sum[i][v], channels - (int32_t)(4 * v));
+        int8_t *y = at->y[i] + c;
+        if (vectors == 1) {
+            fleet_store_int8_x4(y, sum[i][0], channels);
+        } else if (channels >= 8) {
+            fleet_store_int8_x8(y, sum[i][0], sum[i][1]);
+        } else {
+            fleet_store_int8_x4(y, sum[i][0], 4);
+            fleet_store_int8_x4(y + 4, sum[i][1], channels - 4);
         }
     }
 }
