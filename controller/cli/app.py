@@ -42,6 +42,7 @@ COMMANDS = {
     "inspect": _entry(
         "inspect", "inspect", "Show the layers, sizes, memory plan and provenance of a module file."
     ),
+    "eval": _entry("evaluate", "evaluate_model", "Measure what int8 costs, on labelled data."),
     "profile": _entry("profile", "profile", "Show where an inference spends its time, layer by layer."),
     "debug": _entry("debug", "app", "Find out why a model answers as it does."),
     "devices": _entry("devices", "devices", "List the devices, or show one."),

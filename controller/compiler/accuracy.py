@@ -11,6 +11,7 @@ from controller.compiler.ir import Array
 from controller.compiler.progress import Progress
 from controller.compiler.reference import FloatModel
 from controller.compiler.samples import Samples
+from protocol.module import ModuleMeta
 
 _ROUNDING = 1e-9
 
@@ -105,8 +106,11 @@ class Judge:
 
     def measure(self, module: CompiledModule, progress: Progress) -> Accuracy:
         """Compare a module with the float model."""
-        found = self.ask(module, progress)
-        quantized = any(layer.dtype == "int8" for layer in module.meta.layers)
+        return self.judge(self.ask(module, progress), module.meta)
+
+    def judge(self, found: Array, meta: ModuleMeta) -> Accuracy:
+        """Compare a module's answers, from `ask`, with the float model's."""
+        quantized = any(layer.dtype == "int8" for layer in meta.layers)
         return Accuracy(
             float(np.mean(self.answers == self.labels)),
             float(np.mean(found == self.labels)),
