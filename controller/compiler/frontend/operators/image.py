@@ -1,5 +1,7 @@
 """Interpolation, sampling, boxes."""
 
+import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -123,15 +125,15 @@ def _implied_block(ctx: Context, rank: int) -> list[int]:
     pads = list(ctx.attrs.get("pads", [0] * (2 * rank)))
     dilations = list(ctx.attrs.get("dilations", [1] * rank))
     fitting = []
-    for block in np.ndindex(*out[2:]):
-        kernel = [size + 1 for size in block]
-        if np.prod(kernel) != taps:
+    divisors = [size for size in range(1, min(taps, max(out[2:])) + 1) if taps % size == 0]
+    for kernel in map(list, itertools.product(divisors, repeat=rank)):
+        if math.prod(kernel) != taps or any(k > size for k, size in zip(kernel, out[2:], strict=True)):
             continue
         places = [
             (out[d + 2] + pads[d] + pads[d + rank] - ((kernel[d] - 1) * dilations[d] + 1)) // strides[d] + 1
             for d in range(rank)
         ]
-        if min(places) > 0 and np.prod(places) == blocks:
+        if min(places) > 0 and math.prod(places) == blocks:
             fitting.append(kernel)
     if len(fitting) != 1:
         ctx.refuse("its block is computed at run time", "export the model with it as a constant")
