@@ -16,6 +16,7 @@ from controller.compiler.frontend.half import HALF, Halves
 from controller.compiler.frontend.implied import IMPLIED
 from controller.compiler.frontend.inline import default_attributes, function_of, has_subgraph, instantiate
 from controller.compiler.frontend.operators import IMPORTERS
+from controller.compiler.frontend.qlinear import REWRITES
 from controller.compiler.frontend.reader import MAX_NAME, NEWEST_OPSET, Source
 from controller.compiler.frontend.shapes import declared_shapes, input_types
 from controller.compiler.ir import Array, Graph, Node, Shape, Tensor, verify
@@ -162,6 +163,8 @@ class _Walk:
         self._check_inputs(node)
         if node.op_type in CONTROL and not node.domain:
             CONTROL[node.op_type](self, node)
+        elif (node.domain, node.op_type) in REWRITES:
+            REWRITES[node.domain, node.op_type](self, node)
         elif has_subgraph(node):
             self._refuse(node, "it has no kernel", f"{DOCS} lists what compiles")
         elif (node.domain, node.op_type) in self._functions:
