@@ -35,7 +35,7 @@ def evaluate_model(
     project: Project = None,
     json: Json = False,
 ) -> None:
-    """Measure float model, reference and module on labelled data: accuracy, by class, and the worst layers.
+    """Measure what int8 costs, on labelled data: in all, by class and by layer.
 
     fleet eval crop-model
     """
