@@ -8,6 +8,14 @@
 const RUN_OK = 0;
 // Adding it to a double below 2^51 leaves no fraction bits: rounds half to even.
 const ROUND = 6755399441055744;
+// The bits of 1.5 * 2^23, which does the same in float32.
+const ROUND_F32 = 0x4b400000;
+
+// convert.wat, assembled, in base64.
+const CONVERT =
+  "AGFzbQEAAAABCgFgBn9/fX19fwADAgEABQMBAAEHFQIGbWVtb3J5AgAIcXVhbnRpemUAAAptAWsCAX8BewNAIAZBAnT9AAQAIAL9" +
+  "E/3nASEHIAP9EyAH/esBIQcgBP0TIAf96gEhByAHQwAAQEv9E/3kASAF/RH9sQEhByAHIAf9hQEhByABIAZqIAcgB/1l/VoCAAAgBkEEaiIGIABJDQALCw==";
+const PAGE = 65536;
 
 const TYPES = {
   bool: Uint8Array, int8: Int8Array, uint8: Uint8Array, int16: Int16Array, uint16: Uint16Array,
@@ -101,12 +109,24 @@ export class Model {
   }
 }
 
+let convert;
+
 /** `clamp(x / s)`, rounded half to even, plus the zero point. NaN gives the lowest value. */
 export function quantize(values, scale, zeroPoint, result) {
-  const bits = result.BYTES_PER_ELEMENT * 8;
+  const bits = result.BYTES_PER_ELEMENT * 8, count = values.length;
   const lowest = result instanceof Int8Array || result instanceof Int16Array ? -(2 ** (bits - 1)) : 0;
   const low = lowest - zeroPoint, high = lowest + 2 ** bits - 1 - zeroPoint;
-  for (let i = 0; i < values.length; ++i) {
+  if (result instanceof Int8Array) {
+    const bytes = () => Uint8Array.from(atob(CONVERT), (c) => c.charCodeAt(0));
+    convert ??= new WebAssembly.Instance(new WebAssembly.Module(bytes())).exports;
+    const to = (count + 3) * 4 & ~15, missing = to + count + 4 - convert.memory.buffer.byteLength;
+    if (missing > 0) convert.memory.grow(Math.ceil(missing / PAGE));
+    new Float32Array(convert.memory.buffer, 0, count).set(values);
+    convert.quantize(count, to, scale, low, high, ROUND_F32 - zeroPoint);
+    result.set(new Int8Array(convert.memory.buffer, to, count));
+    return;
+  }
+  for (let i = 0; i < count; ++i) {
     const quotient = Math.fround(Math.fround(values[i]) / scale);
     const clamped = quotient > low ? (quotient < high ? quotient : high) : low;
     result[i] = clamped + ROUND - ROUND + zeroPoint;

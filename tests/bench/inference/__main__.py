@@ -35,7 +35,9 @@ def main() -> None:
             models.append(prepare(name))
         node = start_node(stack, errors)
         loaded = load(models, node, stack, errors)
-        times = measure(loaded, max(arguments.rounds, 1), say)
+        times, failures = measure(loaded, max(arguments.rounds, 1), say)
+        for (name, engine), reason in failures.items():
+            errors.setdefault(name, {})[engine] = reason
         result = summary(models, times, errors)
         result |= measure_once(models, node, errors)
     say("")

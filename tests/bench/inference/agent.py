@@ -82,7 +82,12 @@ def over_http(model: Prepared, stack: ExitStack) -> Timed:
             raise OSError(body.decode())
         return np.frombuffer(body[int(answer.headers[length]) :], np.float32)
 
-    return Called(infer)
+    def reconnect() -> None:
+        # The server gives up a connection that was idle while others were measured.
+        connection.close()
+        connection.connect()
+
+    return Called(infer, reconnect)
 
 
 async def _serve(wasm: bytes, listener: socket.socket) -> None:

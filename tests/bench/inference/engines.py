@@ -24,14 +24,21 @@ class Timed(Protocol):
 
 
 class Called:
-    """One call of a Python function an inference."""
+    """One call of a Python function an inference.
 
-    def __init__(self, infer: Callable[[], np.ndarray]) -> None:
+    Args:
+        infer: The function.
+        prepare: Called before it is timed.
+    """
+
+    def __init__(self, infer: Callable[[], np.ndarray], prepare: Callable[[], object] | None = None) -> None:
         self._infer = infer
+        self._prepare = prepare or infer
         self.output = infer()
 
     def seconds(self, count: int) -> float:
         infer = self._infer
+        self._prepare()
         start = time.perf_counter()
         for _ in range(count):
             infer()

@@ -16,19 +16,36 @@ Key = tuple[str, str]
 
 def measure(
     engines: Mapping[Key, Timed], rounds: int, progress: Callable[[str], None]
-) -> dict[Key, list[float]]:
-    """Seconds of one inference, one value a round."""
-    counts = {}
-    for key, engine in engines.items():
-        first = max(engine.seconds(1), 1e-7)
-        steady = engine.seconds(max(1, int(_WARM_UP / first)))
-        counts[key] = max(1, int(STRETCH / max(steady, 1e-7)))
-    times: dict[Key, list[float]] = {key: [] for key in engines}
-    for number in range(rounds):
+) -> tuple[dict[Key, list[float]], dict[Key, str]]:
+    """Time everything.
+
+    Returns:
+        Seconds of one inference, one value a round; and what ended the engines that failed on the way.
+    """
+    counts: dict[Key, int] = {}
+    times: dict[Key, list[float]] = {}
+    failures: dict[Key, str] = {}
+    for number in range(-1, rounds):
         progress(f"round {number + 1} of {rounds}")
         for key, engine in engines.items():
-            times[key].append(engine.seconds(counts[key]))
-    return times
+            if key in failures:
+                continue
+            try:
+                if number < 0:
+                    counts[key] = _warm(engine)
+                else:
+                    times.setdefault(key, []).append(engine.seconds(counts[key]))
+            except Exception as error:  # noqa: BLE001 - a row of the table says so
+                failures[key] = f"{type(error).__name__}: {error}"
+                times.pop(key, None)
+    return times, failures
+
+
+def _warm(engine: Timed) -> int:
+    """How many inferences fill a stretch."""
+    first = max(engine.seconds(1), 1e-7)
+    steady = engine.seconds(max(1, int(_WARM_UP / first)))
+    return max(1, int(STRETCH / max(steady, 1e-7)))
 
 
 def medians(times: Mapping[Key, list[float]]) -> dict[str, dict[str, float]]:
