@@ -10,7 +10,6 @@ from controller.compiler.ir import FLOAT, INT8, Array, Node, Quant
 Function = Callable[[Array], Array]
 """float64 → float64."""
 
-TABLE_OPS = frozenset({"Relu", "Clip", "HardSigmoid", "HardSwish", "Sigmoid"})
 _SIXTH = float(np.float32(1 / 6))
 
 
@@ -46,6 +45,8 @@ def unary_function(node: Node, constants: list[Array | None]) -> Function | None
         core = _hard_swish
     elif node.op == "Sigmoid":
         core = _sigmoid
+    elif node.op in _UNARY:
+        core = _with_attributes(_UNARY[node.op], node)
     elif node.op in _BINARY and len(constants) == 2:
         core = _with_constant(_BINARY[node.op], constants)
     if core is None:
@@ -65,6 +66,30 @@ def _hard_swish(x: Array) -> Array:
 
 def _sigmoid(x: Array) -> Array:
     return 1 / (1 + np.exp(-x))
+
+
+def _elu(x: Array, alpha: float) -> Array:
+    return np.where(x < 0, alpha * np.expm1(x), x)
+
+
+# Functions whose result an int8 scale can hold; those that grow or fall without bound stay float32.
+_UNARY: dict[str, Callable[..., Array]] = {
+    "Abs": np.abs,
+    "Elu": _elu,
+    "Erf": np.vectorize(math.erf, otypes=[np.float64]),
+    "LeakyRelu": lambda x, alpha: np.where(x < 0, alpha * x, x),
+    "Neg": np.negative,
+    "Selu": lambda x, alpha, beta, gamma: gamma * _elu(x, alpha) + 0 * beta,
+    "Softplus": lambda x: np.logaddexp(x, 0),
+    "Softsign": lambda x: x / (1 + np.abs(x)),
+    "Tanh": np.tanh,
+    "ThresholdedRelu": lambda x, alpha: np.where(x > alpha, x, 0),
+}
+
+
+def _with_attributes(function: Callable[..., Array], node: Node) -> Function:
+    constants = {key: node.attrs[key] for key in ("alpha", "beta", "gamma") if key in node.attrs}
+    return lambda x: function(x, **constants)
 
 
 _BINARY: dict[str, Callable[[Array, Array], Array]] = {

@@ -153,3 +153,21 @@ def test_scalar_constants_make_unary_functions():
     assert unary_function(divide, [None, four])(np.array(8.0)) == 2
     assert unary_function(divide, [None, np.ones(3, np.float32)]) is None
     assert unary_function(divide, [None, None]) is None
+
+
+@pytest.mark.parametrize(
+    ("op", "attrs", "x", "y"),
+    [
+        ("Tanh", {}, 0.5, np.tanh(0.5)),
+        ("Erf", {}, 0.5, 0.5204998778130465),
+        ("LeakyRelu", {"alpha": 0.25}, -2.0, -0.5),
+        ("Elu", {"alpha": 2.0}, -1.0, 2 * np.expm1(-1.0)),
+        ("Selu", {"alpha": 2.0, "beta": 0.0, "gamma": 3.0}, -1.0, 6 * np.expm1(-1.0)),
+        ("Softplus", {}, 800.0, 800.0),
+        ("ThresholdedRelu", {"alpha": 1.0}, 0.9, 0.0),
+    ],
+)
+def test_smooth_functions_are_tables_too(op, attrs, x, y):
+    function = unary_function(Node("n", op, ["x"], ["y"], attrs), [None])
+    assert function is not None
+    assert function(np.array([x]))[0] == pytest.approx(y)
