@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from controller.compiler.emit import CompiledModule
 from controller.compiler.errors import CheckError
 from controller.compiler.execute import Instance
 from controller.compiler.ir import Array
+from controller.compiler.ir.document import decode
 from controller.compiler.progress import Progress
 
 
@@ -18,8 +20,10 @@ def check(
     document: bytes,
     inputs: Sequence[Mapping[str, Array]],
     progress: Progress,
-) -> None:
+) -> str:
     """Run all targets and the oracle on the same inputs.
+
+    Where a graph has state, or an operator unknown to the oracle, targets are compared with each other.
 
     Args:
         modules: By target.
@@ -27,20 +31,47 @@ def check(
         inputs: At the module's types.
         progress: Told of each input.
 
+    Returns:
+        What was compared, for people.
+
     Raises:
         CheckError: They differ; the target and the first layer that differs are named.
         LayerTrap: A module trapped.
     """
     oracle = resources.oracle()
-    graph = oracle.load(document)
     instances = {name: Instance(module.wasm) for name, module in modules.items()}
+    judge, unjudged = _judge(oracle, document)
+    what = f"{' = '.join(modules)}{' = oracle' if judge else f', without the oracle ({unjudged})'}"
     for done, sample in enumerate(inputs, start=1):
-        values = oracle.run(graph, sample)
-        for target, instance in instances.items():
-            results = instance.run(sample)
-            if not all(oracle.same_class(result, values[name]) for name, result in results.items()):
-                raise _difference(oracle, modules[target], instance, sample, values)
+        results = {target: instance.run(sample) for target, instance in instances.items()}
+        first = next(iter(results))
+        values = results[first] if judge is None else oracle.run(judge, sample)
+        for target, outputs in results.items():
+            if all(oracle.same_class(value, values[name]) for name, value in outputs.items()):
+                continue
+            if judge is None:
+                raise _between(modules[first], modules[target])
+            raise _difference(oracle, modules[target], instances[target], sample, values)
         progress.advance("check", done, len(inputs))
+    return f"{what}, {len(inputs)} inputs, bit for bit"
+
+
+def _judge(oracle: ModuleType, document: bytes) -> tuple[Any, str]:
+    """The graph as the oracle loads it; None, and why, where it cannot judge."""
+    if decode(document).state:
+        return None, "state"
+    try:
+        return oracle.load(document), ""
+    except oracle.DocumentError as error:
+        return None, str(error)
+
+
+def _between(first: CompiledModule, second: CompiledModule) -> CheckError:
+    return CheckError(
+        f"{first.target} and {second.target} differ",
+        where=f"{first.meta.name} {first.meta.version}",
+        remedy="this is a bug of a kernel or of the compiler: please report it with the ONNX file",
+    )
 
 
 def first_difference(

@@ -92,7 +92,7 @@ def build(
     """
     progress = progress or Silent()
     chosen = [find_target(name) for name in targets or project.targets]
-    request = Request(project.name, {**project.shapes, **(shapes or {})}, {})
+    request = Request(project.name, {**project.shapes, **(shapes or {})}, project.state)
     source, graph = read_stage(onnx_file(project, progress), request, progress)
     calibrated, done = None, Quantization(graph, ())
     if project.quantize is not None and not project.is_float:
@@ -155,8 +155,7 @@ class _Maker:
             samples = self.judge.samples
         with Stage(self.progress, "check") as stage:
             inputs = _inputs(modules, _check_count(modules), samples)
-            check(modules, document, inputs, self.progress)
-            stage.detail = f"{' = '.join(modules)} = oracle, {len(inputs)} inputs, bit for bit"
+            stage.detail = check(modules, document, inputs, self.progress)
         return _Made(modules, document, origin, self._accuracy(modules))
 
     def _accuracy(self, modules: Mapping[str, CompiledModule]) -> Accuracy | None:

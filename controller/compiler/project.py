@@ -79,6 +79,7 @@ class ModelProject(_Table):
     classes: list[str] = ["linux"]
     labels: list[str] = []
     shapes: dict[str, list[PositiveInt]] = {}
+    state: dict[str, str] = {}
     quantize: Quantize | None = None
     evaluate: Evaluate | None = None
     limits: Limits = Limits()

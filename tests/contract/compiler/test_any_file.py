@@ -11,7 +11,15 @@ import pytest
 from onnx import TensorProto, helper
 
 from controller.cli.app import run
-from controller.compiler import CalibrationError, Instance, StateError, compile_model
+from controller.compiler import (
+    CalibrationError,
+    Instance,
+    ModelProject,
+    Silent,
+    StateError,
+    build,
+    compile_model,
+)
 from tests.support import onnx_models as models
 
 
@@ -149,6 +157,27 @@ def test_state_of_another_shape():
 def test_state_cannot_be_calibrated():
     with pytest.raises(CalibrationError, match="a model with state"):
         compile_model(counter(), state={"h": "hn"}, calibration={"x": np.zeros((2, 3))})
+
+
+class Stages(Silent):
+    """Keeps what each stage said."""
+
+    def __init__(self):
+        self.said = {}
+
+    def end(self, stage, detail, seconds):
+        self.said[stage] = (detail, seconds)
+
+
+def test_a_project_with_state_compares_its_targets(tmp_path):
+    onnx.save(counter(), tmp_path / "m.onnx")
+    (tmp_path / "model.toml").write_text(
+        'name = "counter"\nversion = "1.0.0"\nonnx = "m.onnx"\n[state]\nh = "hn"\n'
+    )
+    stages = Stages()
+    made = build(ModelProject.load(tmp_path), progress=stages)
+    assert stages.said["check"][0] == "simd = mvp, without the oracle (state), 64 inputs, bit for bit"
+    assert made.modules["mvp"].meta.state.size >= 12
 
 
 def test_a_failure_names_the_node(tmp_path):
