@@ -10,7 +10,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from tests.bench.inference import agent, engines, figures, once, peers, report, sizes
+from tests.bench import sizes
+from tests.bench.inference import agent, engines, figures, once, peers, report
 from tests.bench.inference.models import Prepared, prepare
 from tests.bench.inference.native128 import native128
 from tests.bench.inference.node import InNode, Node, NodeError, litert
@@ -69,7 +70,7 @@ def summary(
     """The JSON object."""
     table = medians(times)
     compiled = {model.name: model.compiled for model in models if model.compiled is not None}
-    outside = figures.outside_shares(table)
+    outside = figures.outside_shares(times)
     return {
         "time_ratio": figures.time_ratios(table),
         "speedup": figures.speedups(table),

@@ -1,8 +1,9 @@
 """From medians to the figures that the project promises; pure."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from tests.bench.zoo import TINY
@@ -58,15 +59,21 @@ def speedups(medians: Medians) -> dict[str, float | None]:
     }
 
 
-def outside_shares(medians: Medians) -> dict[str, dict[str, float]]:
-    """Host → model → share of an inference that is not `run`: conversions, copies, the call."""
+def outside_shares(times: Mapping[tuple[str, str], Sequence[float]]) -> dict[str, dict[str, float]]:
+    """Host → model → share of an inference that is not `run`: conversions, copies, the call.
+
+    Args:
+        times: Model and engine → seconds of each round. Both times of a round were taken one after the other,
+            so their quotient is steadier than that of the medians.
+    """
     shares: dict[str, dict[str, float]] = {}
     for host in ("wasmtime", "node"):
-        shares[host] = {
-            model: max(0.0, 1 - times[f"{host}_inside"] / times[host])
-            for model, times in medians.items()
-            if model in ABOVE_1_MMAC and {host, f"{host}_inside"} <= times.keys()
-        }
+        shares[host] = {}
+        for model in ABOVE_1_MMAC:
+            whole, inside = (times.get((model, engine)) for engine in (host, f"{host}_inside"))
+            if whole and inside:
+                share = median(1 - i / w for w, i in zip(whole, inside, strict=True))
+                shares[host][model] = max(0.0, share)
     return shares
 
 
