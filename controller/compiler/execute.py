@@ -10,7 +10,7 @@ import wasmtime
 from controller.compiler.errors import CheckError
 from controller.compiler.ir import FLOAT, Array, Quant
 from controller.compiler.quantize.functions import dequantize_array, quantize_array
-from protocol.module import ModuleMeta, TensorMeta, read_meta
+from protocol.module import ModuleError, ModuleMeta, TensorMeta, read_meta
 from protocol.profiling import DRIVER
 
 RUN_OK, RUN_NONFINITE = 0, 1
@@ -53,7 +53,11 @@ class Instance:
     def __init__(self, wasm: bytes) -> None:
         self.meta = read_meta(wasm)
         self._store = wasmtime.Store(_engine())
-        self._instance = wasmtime.Instance(self._store, wasmtime.Module(_engine(), wasm), [])
+        try:
+            self._instance = wasmtime.Instance(self._store, wasmtime.Module(_engine(), wasm), [])
+        except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
+            reason = str(error).strip().splitlines()[-1].strip()
+            raise ModuleError(f"the module is not valid WebAssembly: {reason}") from error
         exports = self._instance.exports(self._store)
         self._memory = cast(wasmtime.Memory, exports["memory"])
         self._layer = cast(wasmtime.Global, exports["fleet_layer"])

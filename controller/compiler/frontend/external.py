@@ -13,8 +13,8 @@ from onnx.external_data_helper import uses_external_data
 
 from controller.compiler.errors import BrokenModelError
 
-MAX_EXTERNAL_BYTES = 1 << 32
-"""Of all external data together: what a module could address."""
+MAX_EXTERNAL_BYTES = (1 << 31) - (1 << 24)
+"""Of all external data together: with the graph around it, what protobuf can hold."""
 
 
 def load_external(
@@ -45,7 +45,7 @@ def load_external(
         total += nbytes
         if total > MAX_EXTERNAL_BYTES:
             raise BrokenModelError(
-                f"external data of {path.name} is larger than {MAX_EXTERNAL_BYTES >> 30} GiB",
+                f"external data of {path.name} is larger than {MAX_EXTERNAL_BYTES >> 20:,} MiB",
                 where=str(path),
                 remedy="a module can hold no more: use a smaller model",
             )

@@ -20,6 +20,7 @@ from controller.compiler import (
     build,
     compile_model,
 )
+from protocol.module import sections
 from tests.support import onnx_models as models
 
 
@@ -200,6 +201,16 @@ def test_a_value_that_is_not_finite_names_the_layer(tmp_path):
     code, said = fleet("run", tmp_path / "m.wasm", *inputs)
     assert (code, said["finite"]) == (0, False)
     assert "/add" in said["layer"]
+
+
+def test_a_damaged_module(tmp_path):
+    wasm = bytearray(compile_model(counter()).wasm)
+    body = next(s for s in sections(bytes(wasm)) if s.id == 10)
+    wasm[body.start + 4 : body.start + 40] = b"\xff" * 36
+    (tmp_path / "m.wasm").write_bytes(wasm)
+    code, said = fleet("run", tmp_path / "m.wasm")
+    assert code == 3
+    assert "m.wasm" in said["error"] or "WebAssembly" in said["error"]
 
 
 @pytest.mark.parametrize(
