@@ -2,8 +2,10 @@
 
 import contextlib
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -46,15 +48,20 @@ class Tensor:
     scale: float | None
     zero_point: int
 
-    @property
+    @cached_property
     def elements(self) -> int:
         """Number of elements."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
-    @property
+    @cached_property
     def nbytes(self) -> int:
         """Size in the module, bytes."""
         return self.elements * np.dtype(NUMPY_TYPES[self.dtype]).itemsize
+
+    @cached_property
+    def given_bytes(self) -> int:
+        """Size as applications give it, bytes: float32 where there is a scale."""
+        return self.nbytes if self.scale is None else 4 * self.elements
 
 
 def new_engine() -> wasmtime.Engine:
@@ -182,10 +189,9 @@ class Engine:
     def _encode(tensor: Tensor, data: bytes | None) -> Array:
         if data is None:
             raise EngineError("input", f"input {tensor.name} is missing")
-        width = 4 if tensor.scale is not None else np.dtype(NUMPY_TYPES[tensor.dtype]).itemsize
-        if len(data) != tensor.elements * width:
+        if len(data) != tensor.given_bytes:
             raise EngineError(
-                "input", f"input {tensor.name} has {len(data)} bytes, {tensor.elements * width} are needed"
+                "input", f"input {tensor.name} has {len(data)} bytes, {tensor.given_bytes} are needed"
             )
         if tensor.scale is None:
             return np.frombuffer(data, np.uint8)
