@@ -12,13 +12,21 @@ from typing import Self
 from controller.compiler import resources
 from controller.compiler.emit import CompiledModule, Header, emit
 from controller.compiler.emit.toolchain import toolchain_version
+from controller.compiler.errors import CalibrationError
 from controller.compiler.frontend import Model, Source, carry, import_model, read
 from controller.compiler.ir import Graph, verify
 from controller.compiler.passes import FLOAT_PASSES, QUANTIZED_PASSES, apply, assign_layout
 from controller.compiler.passes.equalization import cross_layer_equalization
 from controller.compiler.plan import Plan, plan
 from controller.compiler.progress import Progress
-from controller.compiler.quantize import Calibration, Quantization, calibrate, quantize
+from controller.compiler.quantize import (
+    Calibration,
+    Quantization,
+    calibrate,
+    keep_scales,
+    quantize,
+    take_scales,
+)
 from controller.compiler.samples import Samples
 from controller.compiler.targets import Target
 
@@ -60,7 +68,7 @@ class Stage:
 
 
 def read_stage(model: Model, request: Request, progress: Progress) -> tuple[Source, Graph]:
-    """ONNX to float graph, cleaned up.
+    """ONNX to float graph, cleaned up; to an int8 graph if the file is quantized already.
 
     Raises:
         CompileError: The model is not sound, or does not compile; see `frontend`.
@@ -69,7 +77,10 @@ def read_stage(model: Model, request: Request, progress: Progress) -> tuple[Sour
         source = read(model)
         graph = import_model(source, request.shapes, request.name or _name(source.name))
         carry(graph, request.state, source.where)
+        take_scales(graph)
         apply(graph, FLOAT_PASSES)
+        graph = keep_scales(graph)
+        apply(graph, QUANTIZED_PASSES)
         nodes = len(source.model.graph.node)
         stage.detail = f"{source.name}  sha256:{source.digest[:4]}…  {nodes} nodes, opset {source.opset}"
     return source, graph
@@ -119,7 +130,14 @@ def calibrate_stage(source: Source, graph: Graph, way: Int8, progress: Progress)
 
     Raises:
         BrokenModelError: The float model does not run.
+        CalibrationError: The file is quantized already.
     """
+    if any(tensor.quant is not None for tensor in graph.tensors.values()):
+        raise CalibrationError(
+            "the file is quantized already, so calibration data has nothing to say",
+            where=source.where,
+            remedy="compile it without calibration data, or give the float model",
+        )
     with Stage(progress, "calibrate") as stage:
         divisors = {}
         if way.equalize:

@@ -1,6 +1,6 @@
 """The official suite of the `onnx` package, through the compiler and wasmtime.
 
-python -m tests.bench.onnx [--json] [--table] [NAME-PART …]
+python -m tests.bench.onnx [--json] [--table] [--all] [--seed N] [NAME-PART …]
 """
 
 import argparse
@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from tests.bench import operators_page
 from tests.support.onnx_suite import SECONDS, Kind, Outcome, cases, kind, operator, prepare, run_case, select
 from tests.support.workers import run_all
 
@@ -64,12 +65,15 @@ def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", help="parts of names of cases, or names of operators")
+    parser.add_argument("--table", action="store_true", help="write docs/operators.md; needs all cases")
     parser.add_argument("--json", action="store_true", help="a JSON object as the last line")
     parser.add_argument(
         "--all", action="store_true", help="list what fails of all cases, not of the plain ones"
     )
     parser.add_argument("--seed", type=int, default=0, help="for the inputs that are drawn anew")
     arguments = parser.parse_args()
+    if arguments.table and arguments.parts:
+        parser.error("--table needs all cases")
     start = time.monotonic()
     outcomes = run(arguments.parts, arguments.seed)
     _report(outcomes, everything=arguments.all)
@@ -81,6 +85,8 @@ def main() -> int:
         f"all {figures['all_passed']}/{figures['all_total']}   "
         f"{fresh} also on fresh inputs   {time.monotonic() - start:.0f} s"
     )
+    if arguments.table:
+        operators_page.write(outcomes, figures)
     if arguments.json:
         _print(json.dumps(figures))
     return 0

@@ -19,12 +19,14 @@ from controller.compiler.frontend.operators import IMPORTERS
 from controller.compiler.frontend.qlinear import REWRITES
 from controller.compiler.frontend.reader import MAX_NAME, NEWEST_OPSET, Source
 from controller.compiler.frontend.shapes import declared_shapes, input_types
-from controller.compiler.ir import Array, Graph, Node, Shape, Tensor, verify
+from controller.compiler.ir import FLOAT, Array, Graph, Node, Quant, Shape, Tensor, verify
 from protocol.errors import FleetError
 from protocol.module import DTYPE_BYTES
 
 MAX_TENSOR_BYTES = 1 << 31
 WEIGHTED = frozenset({"BatchNormalization", "Conv", "Gemm", "MatMul"})
+OPSET_OF_BLOCKS = 21
+"""QuantizeLinear and DequantizeLinear as they are now."""
 SEES_HALF = frozenset({"BitCast"})
 """Operators that see the bits of a float16."""
 
@@ -175,6 +177,9 @@ class _Walk:
             self._operator(node, opset)
 
     def _operator(self, node: onnx.NodeProto, opset: int) -> None:
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            # They only gained attributes, and the reference evaluator has no older ones.
+            opset = max(opset, OPSET_OF_BLOCKS)
         types = infer(node, self._types, self._constants, opset, self.where)
         for name, (dtype, shape) in types.items():
             self._types[name] = (dtype, self._declared.get(name) if shape is None else shape)
@@ -183,6 +188,7 @@ class _Walk:
         if node.op_type in ("Shape", "Size"):
             self._fold_shape(node)
         elif all(name in self._constants for name in node.input if name) and is_foldable(node, self._types):
+            self._note_scale(node)
             for name, value in evaluate(node, self._constants, self._types, opset, self.where).items():
                 self._add_constant(name, value)
             self._budget.count_folding(node, [self._types[n] for n in (*node.input, *node.output) if n])
@@ -197,6 +203,16 @@ class _Walk:
         shape = self._declared.get(node.output[0])
         if node.input[index] not in self._constants and shape is not None:
             node.input[index] = self.constant(f"{node.name}/implied", rule(node, shape))
+
+    def _note_scale(self, node: onnx.NodeProto) -> None:
+        """The scales of weights that the file holds as integers."""
+        if node.op_type != "DequantizeLinear":
+            return
+        scale = np.asarray(self._constants[node.input[1]], FLOAT)
+        attrs = {a.name: a.i for a in node.attribute}
+        if scale.ndim <= 1 and not attrs.get("block_size"):
+            axis = attrs.get("axis", 1) if scale.size > 1 else None
+            self._graph.scales[node.output[0]] = Quant(scale.reshape(-1), 0, axis)
 
     def _body_of(self, node: onnx.NodeProto, opset: int) -> onnx.FunctionProto:
         body = function_of(node, opset, [type_proto(self._types[name]) for name in node.input if name])

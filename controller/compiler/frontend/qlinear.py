@@ -29,7 +29,7 @@ def _real(scope: Scope, node: onnx.NodeProto, first: int, axis: int = 0) -> str:
     given = [_input(node, first + index) for index in range(3)]
     while not given[-1]:
         given.pop()
-    scope.write("DequantizeLinear", given, [name], f"{name}/DequantizeLinear", axis=axis)
+    scope.write("DequantizeLinear", given, [name], f"{name}/Dequantize", axis=axis)
     return name
 
 
@@ -41,7 +41,7 @@ def _finish(scope: Scope, node: onnx.NodeProto, value: str, scale: int) -> None:
         given.append(zero)
     else:
         kind = {"output_dtype": onnx.helper.np_dtype_to_tensor_dtype(scope.type_of(node.input[0])[0])}
-    scope.write("QuantizeLinear", given, [node.output[0]], f"{node.name}/QuantizeLinear", axis=0, **kind)
+    scope.write("QuantizeLinear", given, [node.output[0]], f"{node.name}/Quantize", axis=0, **kind)
 
 
 def _bias(scope: Scope, node: onnx.NodeProto, bias: int, scales: tuple[int, int]) -> list[str]:
@@ -55,7 +55,7 @@ def _bias(scope: Scope, node: onnx.NodeProto, bias: int, scales: tuple[int, int]
     scale = f"{name}/scale"
     if value is not None:
         scale = scope.constant(f"{name}/scales", value.reshape(-1) if value.size > 1 else value.reshape(()))
-    scope.write("DequantizeLinear", [node.input[bias], scale], [name], f"{name}/DequantizeLinear", axis=0)
+    scope.write("DequantizeLinear", [node.input[bias], scale], [name], f"{name}/Dequantize", axis=0)
     return [name]
 
 

@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError, EncodeError  # type: ignore[imp
 
 from controller.compiler.errors import BrokenModelError, UnsupportedError
 from controller.compiler.frontend.external import load_external
+from controller.compiler.frontend.qlinear import REWRITES
 
 OLDEST_OPSET = 7
 NEWEST_OPSET = onnx.defs.onnx_opset_version()
@@ -176,7 +177,9 @@ def _known_operators(path: Path, model: onnx.ModelProto, opset: int) -> None:
     for index, node in enumerate(model.graph.node):
         domain = "" if node.domain in STANDARD else node.domain
         version = opset if domain == "" else versions.get(domain, 1)
-        if (node.domain, node.op_type) in functions or onnx.defs.has(node.op_type, version, domain):
+        if (node.domain, node.op_type) in functions | REWRITES.keys() or onnx.defs.has(
+            node.op_type, version, domain
+        ):
             continue
         known = any(schema.domain == domain for schema in onnx.defs.get_all_schemas())
         why = (

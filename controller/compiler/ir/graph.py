@@ -142,6 +142,8 @@ class Graph:
             start as zeros.
         dims: For outputs whose size depends on data, and which are declared at their largest: the tensor,
             int32 [rank], that tells their size after a run.
+        scales: What the file itself says about float tensors: the scale at which they are quantized there.
+            Of weights that it holds as integers, under the name of their float values.
     """
 
     name: str
@@ -151,6 +153,7 @@ class Graph:
     nodes: list[Node] = field(default_factory=list)
     state: dict[str, str] = field(default_factory=dict)
     dims: dict[str, str] = field(default_factory=dict)
+    scales: dict[str, Quant] = field(default_factory=dict)
 
     @property
     def results(self) -> list[str]:

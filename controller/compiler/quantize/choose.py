@@ -27,6 +27,8 @@ class Plan:
         kept: Names of the float nodes that stay float32, each with the reason.
         weights: Integer weights of the int8 products, by node.
         made: Tensors that are stored as int8 by who makes or gives them.
+        rounds: Whether float layers too see a tensor with a scale rounded to it, as files that bring their
+            own scales mean it.
     """
 
     quants: dict[str, Quant] = field(default_factory=dict)
@@ -34,6 +36,7 @@ class Plan:
     kept: dict[str, str] = field(default_factory=dict)
     weights: dict[str, QuantizedWeights] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
+    rounds: bool = False
 
 
 def choose(
@@ -52,7 +55,7 @@ def choose(
     """
     ranges = dict(calibration.ranges)
     _spread_ranges(graph, ranges)
-    chooser = _Chooser(graph, Calibration(ranges, calibration.means), keep_float, operators)
+    chooser = Chooser(graph, Calibration(ranges, calibration.means), keep_float, operators)
     for name in graph.inputs:
         if graph.tensors[name].dtype == FLOAT:
             chooser.give(name)
@@ -72,11 +75,13 @@ def _spread_ranges(graph: Graph, ranges: dict[str, Range]) -> None:
                 ranges[source] = ranges[node.output]
 
 
-class _Stays(Exception):  # noqa: N818 - not an error: a node stays float32
+class Stays(Exception):  # noqa: N818 - not an error: a node stays float32
     """Why a node stays float32."""
 
 
-class _Chooser:
+class Chooser:
+    """Decides for one node after the other."""
+
     def __init__(
         self,
         graph: Graph,
@@ -85,7 +90,7 @@ class _Chooser:
         operators: Sequence[str] | None,
     ) -> None:
         self.plan = Plan()
-        self._graph, self._ranges, self._means = graph, calibration.ranges, calibration.means
+        self.graph, self._ranges, self._means = graph, calibration.ranges, calibration.means
         self._keep_float, self._operators = keep_float, operators
         self._wishes = _concat_wishes(graph, self._ranges)
 
@@ -101,8 +106,8 @@ class _Chooser:
     def decide(self, node: Node) -> None:
         """Put a node into the plan, or note why it stays float32."""
         try:
-            quant = self._scale_of_copy(node) or self._scale_of_operator(node)
-        except _Stays as reason:
+            quant = self.scale_of_copy(node) or self._scale_of_operator(node)
+        except Stays as reason:
             self.plan.kept[node.name] = str(reason)
             return
         self.plan.int8.add(node.name)
@@ -110,72 +115,75 @@ class _Chooser:
             self.plan.quants[name] = quant
             self.plan.made.add(name)
 
-    def _scale_of_copy(self, node: Node) -> Quant | None:
+    def scale_of_copy(self, node: Node) -> Quant | None:
         """The input's scale, for operators that keep it."""
         if node.name in self._keep_float:
-            raise _Stays(self._keep_float[node.name])
+            raise Stays(self._keep_float[node.name])
         if OPERATORS[node.op].quantized != "copy" or node.op == "Concat":
             return None
         if node.inputs[0] not in self.plan.made:
-            raise _Stays("its input is float32")
+            raise Stays("its input is float32")
         return self.plan.quants[node.inputs[0]]
 
     def _scale_of_operator(self, node: Node) -> Quant:
-        graph = self._graph
+        graph = self.graph
         constants = [graph.constant(name) for name in node.inputs]
         activations = [name for name, data in zip(node.inputs, constants, strict=True) if data is None]
         if not OPERATORS[node.op].quantized and unary_function(node, constants) is None:
-            raise _Stays(f"{node.op} has no int8 form")
+            raise Stays(f"{node.op} has no int8 form")
         if self._operators is not None and node.op not in self._operators:
-            raise _Stays("not among the operators asked for")
-        inputs = {name: self._input_scale(name) for name in activations}
-        quant = self._output_scale(node, node.output)
+            raise Stays("not among the operators asked for")
+        inputs = {name: self.input_scale(name) for name in activations}
+        quant = self.output_scale(node, node.output)
         if quant is None and node.op == "Concat":
             quant = self._union(node, inputs)
         if quant is None:
-            raise _Stays("no calibration data reaches it")
+            raise Stays("no calibration data reaches it")
         if node.op in PRODUCTS:
-            self.plan.weights[node.name] = self._weigh(node, constants, inputs, quant)
+            self.plan.weights[node.name] = self.weigh(node, constants, inputs, quant)
         # A float32 input becomes int8 at this border.
         for name, scale in inputs.items():
             self.plan.quants.setdefault(name, scale)
         return quant
 
-    def _input_scale(self, name: str) -> Quant:
+    def input_scale(self, name: str) -> Quant:
+        """At which scale an operator reads a tensor."""
         if name in self.plan.quants:
             return self.plan.quants[name]
         if name in self._wishes:
             return self._wishes[name]
         if name not in self._ranges:
-            raise _Stays("no calibration data reaches it")
+            raise Stays("no calibration data reaches it")
         return to_quant(*self._ranges[name])
 
-    def _output_scale(self, node: Node, name: str) -> Quant | None:
+    def output_scale(self, node: Node, name: str) -> Quant | None:
+        """At which scale an operator makes a tensor; None if nothing is known of it."""
         if name in self._wishes:
             return self._wishes[name]
         if node.op == "Softmax":
             return SOFTMAX
         return to_quant(*self._ranges[name]) if name in self._ranges else None
 
-    def _weigh(
+    def weigh(
         self, node: Node, constants: list[Array | None], inputs: Mapping[str, Quant], quant: Quant
     ) -> QuantizedWeights:
+        """Integer weights and bias of a product."""
         w = constants[1]
         if w is None or constants[0] is not None or (node.op != "Conv" and w.ndim != 2):
-            raise _Stays("a product of two activations")
+            raise Stays("a product of two activations")
         axis = 0 if node.op == "Conv" else 1
         bias = constants[2] if len(constants) > 2 else np.zeros(w.shape[axis], FLOAT)
         if bias is None:
-            raise _Stays("its bias is computed at run time")
+            raise Stays("its bias is computed at run time")
         x = node.inputs[0]
         weights = quantize_weights(w, bias, axis, inputs[x], quant, mean=self._means.get(x))
         if weights is None:
-            raise _Stays("its sums could leave int32")
+            raise Stays("its sums could leave int32")
         return weights
 
     def _union(self, node: Node, inputs: Mapping[str, Quant]) -> Quant | None:
         """The scale of a Concat without a histogram, a part of a Pad: what holds its inputs and constants."""
-        values = [data for name in node.inputs if (data := self._graph.constant(name)) is not None]
+        values = [data for name in node.inputs if (data := self.graph.constant(name)) is not None]
         if len(inputs) == 1 and not any(data.any() for data in values):
             return next(iter(inputs.values()))
         spans = [
@@ -186,12 +194,12 @@ class _Chooser:
 
     def scale_float_results(self) -> None:
         """Float32 results that int8 layers, or the caller, read: they too need a scale."""
-        for node, name in ((n, name) for n in self._graph.nodes for name in n.outputs):
-            if name in self.plan.quants or name not in self._graph.outputs:
+        for node, name in ((n, name) for n in self.graph.nodes for name in n.outputs):
+            if name in self.plan.quants or name not in self.graph.outputs:
                 continue
-            if self._graph.tensors[name].dtype != FLOAT:
+            if self.graph.tensors[name].dtype != FLOAT:
                 continue
-            quant = self._output_scale(node, name)
+            quant = self.output_scale(node, name)
             if quant is None:
                 raise CalibrationError(
                     f"output {name} has no finite values on the calibration data",

@@ -71,12 +71,17 @@ def quantize(
             remedy=f"layers after fusion: {', '.join(sorted(names))}",
         )
     plan = choose(graph, calibration, keep_float, operators)
+    result = rewrite(graph, plan)
+    int8 = tuple(node.name for node in graph.nodes if node.name in plan.int8)
+    return Quantization(result, int8, plan.kept)
+
+
+def rewrite(graph: Graph, plan: Plan) -> Graph:
+    """The graph with int8 tensors where the plan says so."""
     writer = _Writer(graph, plan)
     for node in graph.nodes:
         writer.write(node)
-    result = writer.finish()
-    int8 = tuple(node.name for node in graph.nodes if node.name in plan.int8)
-    return Quantization(result, int8, plan.kept)
+    return writer.finish()
 
 
 class _Writer:
@@ -94,6 +99,8 @@ class _Writer:
 
     def _needs_int8(self) -> set[str]:
         """Tensors that some layer, or the caller, wants as int8."""
+        if self._plan.rounds:
+            return set(self._plan.quants)
         wanted = {
             name
             for node in self._old.nodes
@@ -112,11 +119,16 @@ class _Writer:
 
     def _keep_float(self, name: str) -> None:
         """A tensor as it was, and its int8 form where somebody wants that."""
-        tensor, target = self._old.tensors[name], self._float_name(name)
+        tensor, target = self._old.tensors[name], self._made_float(name)
         self._new.tensors[target] = Tensor(target, tensor.dtype, tensor.shape)
         if target != name:
             self._new.tensors[name] = self._int8(name)
             self._new.nodes.append(Node(f"{name}/QuantizeLinear", "QuantizeLinear", [target], [name]))
+
+    def _made_float(self, name: str) -> str:
+        """Under which name a float layer makes a tensor."""
+        target = self._float_name(name)
+        return f"{name}/unrounded" if target != name and self._plan.rounds else target
 
     def write(self, node: Node) -> None:
         if node.name in self._plan.int8:
@@ -128,7 +140,7 @@ class _Writer:
 
     def _write_float(self, node: Node) -> None:
         inputs = [self._as_float(name) for name in node.inputs]
-        outputs = [self._float_name(name) for name in node.outputs]
+        outputs = [self._made_float(name) for name in node.outputs]
         self._new.nodes.append(Node(node.name, node.op, inputs, outputs, dict(node.attrs)))
         for name in node.outputs:
             self._keep_float(name)

@@ -50,6 +50,26 @@ def quantize_weights(  # noqa: PLR0913 - one layer: its constants, and what is k
     weight = np.clip(np.rint(w / wide), -127, 127).astype(INT8)
     if mean is not None:
         b = b - _shift(weight * wide - w, axis, mean)
+    return with_bias(weight, scale, b, axis, x, y)
+
+
+def with_bias(  # noqa: PLR0913, PLR0917 - one layer: its constants, and what is known of its ends
+    weight: Array, scale: Array, b: Array, axis: int, x: Quant, y: Quant
+) -> QuantizedWeights | None:
+    """Quantize the bias of a layer whose weights are integers, and prove that its sums fit.
+
+    Args:
+        weight: int8, output channels along `axis`.
+        scale: float32 [channels].
+        b: float32 [channels].
+        axis: 0 for Conv (OIHW), 1 for Gemm and MatMul ([K, N]).
+        x: Of the input.
+        y: Of the output.
+
+    Returns:
+        None as `quantize_weights`.
+    """
+    others = tuple(i for i in range(weight.ndim) if i != axis)
     bias_scale = x.s * scale
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         bias = np.rint(b.astype(np.float64) / bias_scale.astype(np.float64))
