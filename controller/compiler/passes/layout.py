@@ -6,10 +6,12 @@ As few as possible: operators that do not care take the order they are given, a 
 that makes it a renaming, and orders that differ only in dimensions of size 1 are the same.
 """
 
-from controller.compiler.ir import Graph, Node, Shape, Tensor
+from controller.compiler.ir import INT8, Graph, Node, Shape, Tensor
 from controller.compiler.ir.operators import OPERATORS
 
 Order = tuple[int, ...]
+
+_MOST_PLANES = 4
 
 
 def row_major(rank: int) -> Order:
@@ -27,6 +29,11 @@ def same_memory(shape: Shape, a: Order, b: Order) -> bool:
     return [d for d in a if shape[d] != 1] == [d for d in b if shape[d] != 1]
 
 
+def reads_planes(x: Tensor, groups: int) -> bool:
+    """Whether an int8 convolution reads planes of this input as they are: the few channels of an image."""
+    return len(x.shape) == 4 and groups == 1 and 1 < x.shape[1] <= _MOST_PLANES and x.memory == row_major(4)
+
+
 def assign_layout(graph: Graph) -> None:
     """Set the order of every tensor, adding conversions where they cannot be avoided."""
     given = {*graph.inputs, *graph.state}
@@ -40,7 +47,7 @@ def assign_layout(graph: Graph) -> None:
             x = graph.tensors[name]
             if layout == "row-major":
                 node.inputs[index] = _convert(graph, node, x, row_major(len(x.shape)), converted)
-            elif layout == "channels-last" and index == 0:
+            elif layout == "channels-last" and index == 0 and not _takes_planes(graph, node, x):
                 node.inputs[index] = _convert(graph, node, x, channels_last(len(x.shape)), converted)
         for name in node.outputs:
             graph.tensors[name].order = _result(graph, node, len(graph.tensors[name].shape))
@@ -48,6 +55,12 @@ def assign_layout(graph: Graph) -> None:
             _align_constants(graph, node)
     for name in dict.fromkeys(graph.results):
         _restore(graph, name)
+
+
+def _takes_planes(graph: Graph, node: Node, x: Tensor) -> bool:
+    if node.op != "Conv" or x.dtype != INT8 or graph.tensors[node.output].dtype != INT8:
+        return False
+    return reads_planes(x, node.attrs["group"])
 
 
 def _align_constants(graph: Graph, node: Node) -> None:

@@ -1,17 +1,22 @@
 """Lowers a graph with layout into steps, and gives every tensor its place."""
 
+from dataclasses import replace
+
 from controller.compiler.errors import IllegalGraphError, UnsupportedError
 from controller.compiler.ir import Graph, Node
 from controller.compiler.ir.operators import VIEWS
 from controller.compiler.passes.layout import same_memory
-from controller.compiler.plan.arena import ALIGNMENT, Buffer, place
+from controller.compiler.plan.arena import ALIGNMENT, Buffer, aligned, place, step_bounds
 from controller.compiler.plan.lower import LOWERINGS
 from controller.compiler.plan.lower.common import Site
-from controller.compiler.plan.steps import Call, Plan, Slot, Step
+from controller.compiler.plan.steps import Call, Distance, Plan, Slot, Step
 from controller.compiler.targets import Target
 from protocol.errors import FleetError
 
 MAX_ARENA = 1 << 30
+
+_SLACK = 64
+"""Kernels may enlarge the arena by one part in so many for the sake of speed."""
 
 
 def plan(graph: Graph, target: Target) -> Plan:
@@ -32,8 +37,10 @@ def plan(graph: Graph, target: Target) -> Plan:
     ]
     steps = (*lowered, *_next_state(graph))
     _share_in_place(graph, steps, owners)
+    steps = _within_limit(graph, target, steps, owners)
     tenants, scratch = _buffers(graph, steps, owners)
-    placement = place([*tenants.values(), *scratch.values()], len(steps))
+    overlaps = _overlaps(steps, owners, tenants)
+    placement = place([*tenants.values(), *scratch.values()], len(steps), overlaps)
     if placement.size > MAX_ARENA:
         largest = max(steps, key=lambda step: graph.tensors[step.output].nbytes)
         raise UnsupportedError(
@@ -47,6 +54,7 @@ def plan(graph: Graph, target: Target) -> Plan:
     offsets = {name: places[owner] for name, owner in owners.items() if owner not in graph.state}
     state |= {name: state[owner] for name, owner in owners.items() if owner in graph.state}
     spaces = dict(zip(scratch, placement.offsets[len(tenants) :], strict=True))
+    steps = tuple(_directed(step, graph, offsets) for step in steps)
     return Plan(steps, offsets, placement.size, placement.bound, spaces, state, state_size)
 
 
@@ -64,12 +72,61 @@ def _lower(site: Site) -> Step:
         ) from error
 
 
+def _within_limit(
+    graph: Graph, target: Target, steps: tuple[Step, ...], owners: dict[str, str]
+) -> tuple[Step, ...]:
+    """Steps that take the scratch that is fastest, but for those that would make the arena larger by it."""
+    tenants, scratch = _buffers(graph, steps, owners)
+    live = step_bounds([*tenants.values()], len(steps), _overlaps(steps, owners, tenants))
+    least = [max((call.scratch.least for call in step.calls if call.scratch), default=0) for step in steps]
+    limit = max((live[i] + aligned(need) for i, need in enumerate(least)), default=0)
+    limit = max(limit + limit // _SLACK, max(live, default=0)) // ALIGNMENT * ALIGNMENT
+    nodes = {node.name: node for node in graph.nodes}
+    return tuple(
+        _lower(Site(graph, nodes[step.name], target, limit - live[number]))
+        if number in scratch and live[number] + scratch[number].size > limit
+        else step
+        for number, step in enumerate(steps)
+    )
+
+
+def _overlaps(
+    steps: tuple[Step, ...], owners: dict[str, str], tenants: dict[str, Buffer]
+) -> dict[tuple[int, int], Distance]:
+    """Which outputs may run over the input of their step, by the indices of their owners."""
+    index = {owner: number for number, owner in enumerate(tenants)}
+    result = {}
+    for number, step in enumerate(steps):
+        if step.overlap is None or step.overlap[0] not in owners:
+            continue
+        out, x = owners[step.output], owners[step.overlap[0]]
+        if out == x or out not in index or x not in index:
+            continue
+        crosses = tenants[x].first < 0 and tenants[out].last >= len(steps)
+        if tenants[x].last == number == tenants[out].first and not crosses:
+            result[index[out], index[x]] = step.overlap[1]
+    return result
+
+
+def _directed(step: Step, graph: Graph, offsets: dict[str, int]) -> Step:
+    """The step computed backwards, if its output runs over its input from above."""
+    if step.overlap is None or step.overlap[0] not in offsets or step.output not in offsets:
+        return step
+    name, distance = step.overlap
+    lead = offsets[step.output] - offsets[name]
+    apart = lead >= graph.tensors[name].nbytes or -lead >= graph.tensors[step.output].nbytes
+    if apart or -lead >= distance.below:
+        return step
+    calls = tuple(replace(call, params={**call.params, "backwards": 1}) for call in step.calls)
+    return replace(step, calls=calls)
+
+
 def _state(graph: Graph) -> tuple[dict[str, int], int]:
     """Where each tensor that outlives a run lies, and the size of all."""
     places, end = {}, 0
     for name in graph.state:
         places[name] = end
-        end += _aligned(graph.tensors[name].nbytes)
+        end += aligned(graph.tensors[name].nbytes)
     return places, end
 
 
@@ -181,7 +238,7 @@ def _buffers(
             first.setdefault(owner, number)
             last[owner] = max(last.get(owner, number), number)
     tenants = {
-        owner: Buffer(_aligned(graph.tensors[owner].nbytes), begin, last[owner])
+        owner: Buffer(aligned(graph.tensors[owner].nbytes), begin, last[owner])
         for owner, begin in first.items()
         if owner not in graph.state
     }
@@ -189,9 +246,5 @@ def _buffers(
     for number, step in enumerate(steps):
         need = max((call.scratch.nbytes for call in step.calls if call.scratch), default=0)
         if need:
-            scratch[number] = Buffer(_aligned(need), number, number)
+            scratch[number] = Buffer(aligned(need), number, number)
     return tenants, scratch
-
-
-def _aligned(nbytes: int) -> int:
-    return -(-nbytes // ALIGNMENT) * ALIGNMENT

@@ -45,10 +45,16 @@ class Scratch:
     Attributes:
         nbytes: Size.
         macro: The C expression of it, which the emitted code asserts.
+        least: What the call could do with, at some cost in speed.
     """
 
     nbytes: int
     macro: str
+    least: int = 0
+
+    def on(self, *, simd: bool) -> "Scratch":
+        """This on a target: only SIMD kernels need any."""
+        return self if simd else Scratch(0, self.macro)
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,19 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Distance:
+    """How far an output must keep from the input that it may run over; see `overlap`.
+
+    Attributes:
+        below: Bytes by which it begins below the input at least; if negative, it may begin above.
+        above: Bytes by which it begins above at least, computed backwards; None: it never may.
+    """
+
+    below: int
+    above: int | None
+
+
+@dataclass(frozen=True)
 class Step:
     """One layer of the module.
 
@@ -95,6 +114,7 @@ class Step:
         outputs: The tensors it makes; type and shape are those of the first.
         shape: Of the output, ONNX's order.
         in_place: Inputs whose memory the first output may take over.
+        overlap: An input that the first output may run over, and how far.
     """
 
     name: str
@@ -106,6 +126,7 @@ class Step:
     calls: tuple[Call, ...]
     macs: int = 0
     in_place: tuple[str, ...] = ()
+    overlap: tuple[str, Distance] | None = None
 
     @property
     def output(self) -> str:

@@ -59,6 +59,27 @@ class Machine:
         self.end = at + GUARD
         return addresses
 
+    def call_overlapping(
+        self,
+        kernel: str,
+        params: bytes,
+        inputs: Sequence[NDArray[Any]],
+        shape: Sequence[int],
+        *,
+        lead: int,
+        scratch: int | None = None,
+    ) -> NDArray[np.int8]:
+        """One call whose int8 output begins `lead` bytes above the first input, or below it if negative."""
+        x, *others = (np.ascontiguousarray(array).tobytes() for array in inputs)
+        size = int(np.prod(shape))
+        both = max(-lead, 0) + max(len(x), lead + size)
+        area, *rest = self.load([bytes(both + 16), params, *others, bytes(scratch or 0)])
+        start = area + max(-lead, 0)
+        self.memory[start : start + len(x)] = np.frombuffer(x, np.uint8)
+        arguments = [rest[0], start, *rest[1:-1], start + lead, *([rest[-1]] if scratch is not None else [])]
+        self.exports[kernel](self.store, *arguments)
+        return self.memory[start + lead : start + lead + size].copy().view(np.int8).reshape(shape)
+
     def call(
         self,
         kernel: str,

@@ -24,6 +24,7 @@ class Layer:
     out_zero_point: int
     clamp: tuple[int, int]
     planar: bool = False
+    backwards: bool = False
     patch_pixels: int = 4
     patch_rows: int = 1
 
@@ -46,6 +47,7 @@ def make(rng, w, groups, *, extreme=False):
         out_zero_point=int(rng.choice([-128, -1, 0, 127])),
         clamp=(clamp[0], clamp[1]),
         planar=bool(rng.random() < 0.3),
+        backwards=bool(rng.random() < 0.5),
         patch_pixels=int(rng.choice([1, 2, 3, 4, 7, 8, 50])),
         patch_rows=int(rng.integers(1, w.kernel_h + 1)),
     )
@@ -67,7 +69,7 @@ def params(layer, *, planar):
     return pack_params(
         layer.window.fields,
         (layer.groups, planar, layer.in_zero_point, layer.out_zero_point),
-        (layer.clamp, layer.patch_pixels, layer.patch_rows),
+        (layer.clamp, layer.backwards, layer.patch_pixels, layer.patch_rows),
     )
 
 

@@ -8,17 +8,22 @@ from typing import Any
 import numpy as np
 
 from controller.compiler.ir import FLOAT, INT8, Array, Graph, Node, Quant, Tensor
-from controller.compiler.plan.steps import Argument, Call, Constant, Params, Slot, Step
+from controller.compiler.plan.steps import Argument, Call, Constant, Distance, Params, Slot, Step
 from controller.compiler.targets import Target
 
 
 @dataclass(frozen=True)
 class Site:
-    """A node about to be lowered."""
+    """A node about to be lowered.
+
+    Attributes:
+        scratch_limit: Bytes of scratch that a kernel should not exceed if it has the choice.
+    """
 
     graph: Graph
     node: Node
     target: Target
+    scratch_limit: int | None = None
 
     @property
     def out(self) -> Tensor:
@@ -74,14 +79,21 @@ class Site:
         return {"out_min": FLOAT.type(low), "out_max": FLOAT.type(high)}
 
     def step(
-        self, *calls: Call, detail: str = "", macs: int = 0, in_place: tuple[str, ...] = (), op: str = ""
+        self,
+        *calls: Call,
+        detail: str = "",
+        macs: int = 0,
+        in_place: tuple[str, ...] = (),
+        overlap: Distance | None = None,
+        op: str = "",
     ) -> Step:
-        """The layer that these calls make."""
+        """The layer that these calls make. `overlap` is from the first input."""
         out = self.out
         op = op or self.node.op
         outputs = tuple(self.node.outputs)
+        over = None if overlap is None else (self.node.inputs[0], overlap)
         return Step(
-            self.node.name, op, detail or op, outputs, out.dtype.name, out.shape, calls, macs, in_place
+            self.node.name, op, detail or op, outputs, out.dtype.name, out.shape, calls, macs, in_place, over
         )
 
 

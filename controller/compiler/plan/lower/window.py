@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.compiler.ir import FLOAT, Array, Tensor
-from controller.compiler.plan import packing, scratch
+from controller.compiler.passes.layout import reads_planes
+from controller.compiler.plan import overlap, packing, scratch
 from controller.compiler.plan.lower.common import Lowering, Site, multipliers, zeros
-from controller.compiler.plan.steps import Call, Params, Slot, Step
+from controller.compiler.plan.steps import Call, Distance, Params, Slot, Step
 
 
 @dataclass(frozen=True)
@@ -76,33 +77,41 @@ def conv(site: Site) -> Step:
     bias = site.data(2) if len(site.node.inputs) > 2 else zeros(weights.shape[0], FLOAT)
     window = make_window(site.tensor(0), site.out, site.node.attrs)
     parts = Convolution(window, weights, bias, site.node.attrs["group"])
-    call = _conv_s8(site, parts) if site.is_int8 else conv_f32(site, parts)
-    return site.step(call, detail=parts.detail, macs=macs)
+    if not site.is_int8:
+        return site.step(conv_f32(site, parts), detail=parts.detail, macs=macs)
+    call, distance = _conv_s8(site, parts)
+    return site.step(call, detail=parts.detail, macs=macs, overlap=distance)
 
 
-def _conv_s8(site: Site, parts: Convolution) -> Call:
-    simd, depthwise = site.target.simd, parts.depthwise
-    scales = multipliers(site.quant(0), site.quant(1), site.out_quant, parts.window["out_c"])
-    if depthwise:
-        pixels = scratch.depthwise_conv_s8_pixels(parts.window)
+def _conv_s8(site: Site, parts: Convolution) -> tuple[Call, Distance | None]:
+    """The call, and how far its output may run over its input."""
+    simd, window, groups = site.target.simd, parts.window, parts.groups
+    scales = multipliers(site.quant(0), site.quant(1), site.out_quant, window["out_c"])
+    planar = reads_planes(site.tensor(0), groups)
+    distance: Distance | None = None
+    rows = 1
+    if parts.depthwise:
         weights = packing.depthwise_conv_s8(parts.weights, simd=simd)
-        space = scratch.depthwise_conv_s8(parts.window, pixels, simd=simd)
+        space, pixels = scratch.depthwise_conv_s8(window, site.scratch_limit)
+        distance = overlap.depthwise_conv_s8(window, pixels, simd=simd)
     else:
-        pixels = scratch.conv_s8_pixels(parts.window, parts.groups)
-        weights = packing.conv_s8(parts.weights, parts.groups, simd=simd)
-        space = scratch.conv_s8(parts.window, parts.groups, pixels, parts.window["kernel_h"], simd=simd)
-    padded = 1 if depthwise else parts.groups
-    return Call(
-        "fleet_depthwise_conv_s8" if depthwise else "fleet_conv_s8",
+        weights = packing.conv_s8(parts.weights, groups, simd=simd)
+        space, pixels, rows = scratch.conv_s8(window, groups, site.scratch_limit)
+        if groups == 1:
+            distance = overlap.conv_s8(window, pixels, planar=planar, simd=simd)
+    padded = 1 if parts.depthwise else groups
+    call = Call(
+        "fleet_depthwise_conv_s8" if parts.depthwise else "fleet_conv_s8",
         "fleet_conv_s8_params",
         {
-            "window": parts.window,
-            "groups": parts.groups,
-            "in_planar": 0,
+            "window": window,
+            "groups": groups,
+            "in_planar": int(planar),
             "in_zero_point": site.quant(0).zero_point,
             **site.bounds_s8(),
+            "backwards": 0,
             "patch_pixels": pixels,
-            "patch_rows": parts.window["kernel_h"],
+            "patch_rows": rows,
         },
         (
             site.argument(0),
@@ -111,8 +120,9 @@ def _conv_s8(site: Site, parts: Convolution) -> Call:
             site.constant("multipliers", packing.channels(scales, padded, simd=simd)),
             Slot(site.out.name),
         ),
-        space,
+        space.on(simd=simd),
     )
+    return call, distance
 
 
 def conv_f32(site: Site, parts: Convolution) -> Call:
@@ -148,7 +158,8 @@ def max_pool(site: Site) -> Step:
         {"window": window, **bounds},
         (site.argument(0), Slot(site.out.name)),
     )
-    return site.step(call, detail=f"MaxPool {window['kernel_h']}x{window['kernel_w']}")
+    distance = overlap.pool_s8(window) if site.is_int8 else None
+    return site.step(call, detail=f"MaxPool {window['kernel_h']}x{window['kernel_w']}", overlap=distance)
 
 
 def average_pool(site: Site) -> Step:
@@ -176,7 +187,10 @@ def average_pool(site: Site) -> Step:
         params,
         (site.argument(0), Slot(site.out.name)),
     )
-    return site.step(call, detail=f"{site.node.op} {window['kernel_h']}x{window['kernel_w']}")
+    distance = overlap.pool_s8(window) if site.is_int8 else None
+    return site.step(
+        call, detail=f"{site.node.op} {window['kernel_h']}x{window['kernel_w']}", overlap=distance
+    )
 
 
 LOWERINGS: dict[str, Lowering] = {

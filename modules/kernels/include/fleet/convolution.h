@@ -9,6 +9,7 @@
 
 /* groups         >= 1, divides in_c and out_c; IC = in_c / groups and OC = out_c / groups below
  * in_planar      0 or 1; 1: the input is [batch, in_c, in_h, in_w]. fleet_conv_s8 only
+ * backwards      0 or 1; 1: the last output is computed first, so that the output may run over the input from above
  * patch_pixels   >= 1; outputs that a fast kernel computes at a time: more of them need more scratch and read the weights less
  *                often. 4 and multiples of it are best
  * patch_rows     1 … kernel_h; kernel rows that it computes at a time: fewer need less scratch. fleet_conv_s8 only */
@@ -19,15 +20,16 @@ struct fleet_conv_s8_params {
     int32_t in_zero_point;
     int32_t out_zero_point;
     int32_t out_min, out_max;
+    int32_t backwards;
     int32_t patch_pixels;
     int32_t patch_rows;
 };
 
 /* int8 convolution. |bias| + Σ|w|·max(127 − zx, zx + 128) < 2^31 for each output channel; multipliers finite.
  *
- * Overlap: outputs are written patch by patch in the order of memory, each patch after everything it reads. With one group the
- * output may overlap the input as far as no output is written before the last patch that reads what lies there: see
- * controller/compiler/plan/overlap.py.
+ * Overlap: outputs are written patch by patch in the order of memory, or backwards, each patch after everything it reads.
+ * With one group the output may overlap the input as far as nothing is written before the last patch that reads what lies
+ * there: controller/compiler/plan/overlap.py tells how far.
  *
  * Packing for reference:
  *   weights       [groups][OC][kernel_h][kernel_w][IC]   (OHWI)

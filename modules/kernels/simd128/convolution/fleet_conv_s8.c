@@ -118,51 +118,55 @@ void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const 
     int16_t *widened = data + FLEET_CONV_S8_WINDOWS(p->patch_pixels, w.kernel_h, w.kernel_w, group_in) / 2;
     struct row row = {0, w.in_w, group_in, p->in_planar ? 1 : w.in_c, p->in_planar ? plane : 1, p->in_zero_point};
 
-    for (int32_t n = 0; n < w.batch; ++n) {
-        for (int32_t oh = 0; oh < w.out_h; ++oh) {
-            const int32_t top = oh * w.stride_h - w.pad_top;
-            struct fleet_range rows = fleet_range_inside(top, w.kernel_h, w.dilation_h, w.in_h);
-            if (flat || fleet_range_count(rows) == 0) {
-                rows = (struct fleet_range){0, w.kernel_h};
-            }
-            for (int32_t ow = 0; ow < w.out_w; ow += p->patch_pixels) {
-                const int32_t pixels = FLEET_MIN(p->patch_pixels, w.out_w - ow);
-                const int32_t run = (pixels - 1) * step + w.kernel_w * group_in;
-                for (int32_t g = 0; g < p->groups; ++g) {
-                    struct fleet_patch patch = {data, step * 4, FLEET_SPLATTED(run), 0, pairs, pixels};
-                    const struct fleet_patch_output out = {
-                        y + ((n * w.out_h + oh) * w.out_w + ow) * w.out_c + g * group_out,
-                        w.out_c,
-                        group_out,
-                        p->out_zero_point,
-                        p->out_min,
-                        p->out_max,
-                        multipliers + g * group_padded,
-                    };
-                    struct fleet_sums part = {bias + g * group_padded, 0, sums};
-                    for (int32_t first = rows.first; first < rows.last; first += patch_rows) {
-                        const int32_t last = FLEET_MIN(first + patch_rows, rows.last);
-                        for (int32_t kh = first; kh < last; ++kh) {
-                            const int32_t ih = top + kh * w.dilation_h;
-                            int16_t *segment = data + (kh - first) * patch.segment_step;
-                            int16_t *out_row = flat ? widened + kh * run : fleet_unsplatted(segment, run);
-                            row.x = ih < 0 || ih >= w.in_h ? (const int8_t *)0
-                                                           : x + n * plane * w.in_c + ih * w.in_w * row.column_step +
-                                                                 g * group_in * row.channel_step;
-                            widen_windows(&row, &w, ow * w.stride_w - w.pad_left, pixels, out_row);
-                            if (!flat) {
-                                fleet_splat(out_row, run, segment);
-                            }
+    const int32_t lines = w.batch * w.out_h;
+    const int32_t patches = (w.out_w + p->patch_pixels - 1) / p->patch_pixels;
+    for (int32_t i = 0; i < lines; ++i) {
+        const int32_t at = p->backwards ? lines - 1 - i : i;
+        const int32_t n = at / w.out_h;
+        const int32_t oh = at % w.out_h;
+        const int32_t top = oh * w.stride_h - w.pad_top;
+        struct fleet_range rows = fleet_range_inside(top, w.kernel_h, w.dilation_h, w.in_h);
+        if (flat || fleet_range_count(rows) == 0) {
+            rows = (struct fleet_range){0, w.kernel_h};
+        }
+        for (int32_t j = 0; j < patches; ++j) {
+            const int32_t ow = (p->backwards ? patches - 1 - j : j) * p->patch_pixels;
+            const int32_t pixels = FLEET_MIN(p->patch_pixels, w.out_w - ow);
+            const int32_t run = (pixels - 1) * step + w.kernel_w * group_in;
+            for (int32_t g = 0; g < p->groups; ++g) {
+                struct fleet_patch patch = {data, step * 4, FLEET_SPLATTED(run), 0, pairs, pixels};
+                const struct fleet_patch_output out = {
+                    y + ((n * w.out_h + oh) * w.out_w + ow) * w.out_c + g * group_out,
+                    w.out_c,
+                    group_out,
+                    p->out_zero_point,
+                    p->out_min,
+                    p->out_max,
+                    multipliers + g * group_padded,
+                };
+                struct fleet_sums part = {bias + g * group_padded, 0, sums};
+                for (int32_t first = rows.first; first < rows.last; first += patch_rows) {
+                    const int32_t last = FLEET_MIN(first + patch_rows, rows.last);
+                    for (int32_t kh = first; kh < last; ++kh) {
+                        const int32_t ih = top + kh * w.dilation_h;
+                        int16_t *segment = data + (kh - first) * patch.segment_step;
+                        int16_t *out_row = flat ? widened + kh * run : fleet_unsplatted(segment, run);
+                        row.x = ih < 0 || ih >= w.in_h ? (const int8_t *)0
+                                                       : x + n * plane * w.in_c + ih * w.in_w * row.column_step +
+                                                             g * group_in * row.channel_step;
+                        widen_windows(&row, &w, ow * w.stride_w - w.pad_left, pixels, out_row);
+                        if (!flat) {
+                            fleet_splat(out_row, run, segment);
                         }
-                        patch.segments = last - first;
-                        if (flat) {
-                            splat_windows(widened, run, step, &patch, data);
-                        }
-                        part.to = last < rows.last ? sums : (int32_t *)0;
-                        fleet_patch_dot_s8(&patch, weights + g * group_weights, first, flat ? 1 : w.kernel_h, &part, &out);
-                        part.from = sums;
-                        part.from_step = group_padded;
                     }
+                    patch.segments = last - first;
+                    if (flat) {
+                        splat_windows(widened, run, step, &patch, data);
+                    }
+                    part.to = last < rows.last ? sums : (int32_t *)0;
+                    fleet_patch_dot_s8(&patch, weights + g * group_weights, first, flat ? 1 : w.kernel_h, &part, &out);
+                    part.from = sums;
+                    part.from_step = group_padded;
                 }
             }
         }

@@ -131,54 +131,58 @@ void fleet_depthwise_conv_s8(const struct fleet_conv_s8_params *p, const int8_t 
     /* The four rows that two pairs hold are what two lines of a 3×3 kernel need. */
     const int32_t lines = is_3x3 && w->stride_h == 1 && w->dilation_h == 1 ? 2 : 1;
 
-    for (int32_t n = 0; n < w->batch; ++n) {
-        for (int32_t oh = 0; oh < w->out_h; oh += lines) {
-            const int32_t top = oh * w->stride_h - w->pad_top;
-            for (int32_t ow = 0; ow < w->out_w; ow += p->patch_pixels) {
-                const int32_t pixels = FLEET_MIN(p->patch_pixels, w->out_w - ow);
-                const int32_t columns = (pixels - 1) * w->stride_w + extent;
-                const struct rows rows = {
-                    scratch, 2 * columns * BLOCK, 2 * w->stride_w * BLOCK, 2 * w->dilation_w * BLOCK,
+    const int32_t groups = (w->out_h + lines - 1) / lines;
+    const int32_t patches = (w->out_w + p->patch_pixels - 1) / p->patch_pixels;
+    for (int32_t i = 0; i < w->batch * groups; ++i) {
+        const int32_t at = p->backwards ? w->batch * groups - 1 - i : i;
+        const int32_t n = at / groups;
+        const int32_t oh = at % groups * lines;
+        const int32_t top = oh * w->stride_h - w->pad_top;
+        for (int32_t j = 0; j < patches; ++j) {
+            const int32_t ow = (p->backwards ? patches - 1 - j : j) * p->patch_pixels;
+            const int32_t pixels = FLEET_MIN(p->patch_pixels, w->out_w - ow);
+            const int32_t columns = (pixels - 1) * w->stride_w + extent;
+            const struct rows rows = {
+                scratch, 2 * columns * BLOCK, 2 * w->stride_w * BLOCK, 2 * w->dilation_w * BLOCK,
+            };
+            for (int32_t c = 0; c < w->out_c; c += BLOCK) {
+                const int32_t channels = FLEET_MIN(BLOCK, w->out_c - c);
+                for (int32_t r = 0; r < row_pairs; ++r) {
+                    /* With an odd kernel the last lower row meets zero weights, unless a second line needs it. */
+                    const int32_t upper = top + 2 * r * w->dilation_h;
+                    const int32_t lower = upper + w->dilation_h;
+                    const int8_t *plane = x + n * w->in_h * in_row + c;
+                    interleave_rows(w, upper >= 0 && upper < w->in_h ? plane + upper * in_row : (const int8_t *)0,
+                                    lower >= 0 && lower < w->in_h ? plane + lower * in_row : (const int8_t *)0,
+                                    ow * w->stride_w - w->pad_left, columns, channels, p->in_zero_point,
+                                    (int16_t *)scratch + r * rows.pair_step);
+                }
+                /* The second vector of a last block of four or less is the first again, and not stored. */
+                const int32_t second = channels > 4 ? 4 : 0;
+                const int8_t *low = weights + c / 4 * taps_step;
+                const int8_t *high = low + second / 4 * taps_step;
+                struct line line = {
+                    y + ((n * w->out_h + oh) * w->out_w + ow) * w->out_c + c,
+                    pixels,
+                    w->out_c,
+                    channels,
+                    {wasm_v128_load(bias + c), wasm_v128_load(bias + c + second)},
+                    {wasm_v128_load(multipliers + c), wasm_v128_load(multipliers + c + second)},
                 };
-                for (int32_t c = 0; c < w->out_c; c += BLOCK) {
-                    const int32_t channels = FLEET_MIN(BLOCK, w->out_c - c);
-                    for (int32_t r = 0; r < row_pairs; ++r) {
-                        /* With an odd kernel the last lower row meets zero weights, unless a second line needs it. */
-                        const int32_t upper = top + 2 * r * w->dilation_h;
-                        const int32_t lower = upper + w->dilation_h;
-                        const int8_t *plane = x + n * w->in_h * in_row + c;
-                        interleave_rows(w, upper >= 0 && upper < w->in_h ? plane + upper * in_row : (const int8_t *)0,
-                                        lower >= 0 && lower < w->in_h ? plane + lower * in_row : (const int8_t *)0,
-                                        ow * w->stride_w - w->pad_left, columns, channels, p->in_zero_point,
-                                        (int16_t *)scratch + r * rows.pair_step);
-                    }
-                    /* The second vector of a last block of four or less is the first again, and not stored. */
-                    const int32_t second = channels > 4 ? 4 : 0;
-                    const int8_t *low = weights + c / 4 * taps_step;
-                    const int8_t *high = low + second / 4 * taps_step;
-                    struct line line = {
-                        y + ((n * w->out_h + oh) * w->out_w + ow) * w->out_c + c,
-                        pixels,
-                        w->out_c,
-                        channels,
-                        {wasm_v128_load(bias + c), wasm_v128_load(bias + c + second)},
-                        {wasm_v128_load(multipliers + c), wasm_v128_load(multipliers + c + second)},
-                    };
-                    if (!is_3x3) {
-                        line_of_any_kernel(&rows, &line, low, high, row_pairs, w->kernel_w, &q);
-                        continue;
-                    }
-                    v128_t taps[TAPS_3X3];
-                    for (int32_t t = 0; t < TAPS_3X3 / 2; ++t) {
-                        taps[2 * t] = wasm_i16x8_load8x8(low + 8 * t);
-                        taps[2 * t + 1] = wasm_i16x8_load8x8(high + 8 * t);
-                    }
+                if (!is_3x3) {
+                    line_of_any_kernel(&rows, &line, low, high, row_pairs, w->kernel_w, &q);
+                    continue;
+                }
+                v128_t taps[TAPS_3X3];
+                for (int32_t t = 0; t < TAPS_3X3 / 2; ++t) {
+                    taps[2 * t] = wasm_i16x8_load8x8(low + 8 * t);
+                    taps[2 * t + 1] = wasm_i16x8_load8x8(high + 8 * t);
+                }
+                line_3x3(&rows, &line, taps, &q);
+                if (lines == 2 && oh + 1 < w->out_h) {
+                    shift_taps_down(taps);
+                    line.y += w->out_w * w->out_c;
                     line_3x3(&rows, &line, taps, &q);
-                    if (lines == 2 && oh + 1 < w->out_h) {
-                        shift_taps_down(taps);
-                        line.y += w->out_w * w->out_c;
-                        line_3x3(&rows, &line, taps, &q);
-                    }
                 }
             }
         }
