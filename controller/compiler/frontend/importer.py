@@ -16,8 +16,8 @@ from controller.compiler.frontend.half import HALF, Halves
 from controller.compiler.frontend.implied import IMPLIED
 from controller.compiler.frontend.inline import default_attributes, function_of, has_subgraph, instantiate
 from controller.compiler.frontend.operators import IMPORTERS
-from controller.compiler.frontend.qlinear import REWRITES
 from controller.compiler.frontend.reader import MAX_NAME, NEWEST_OPSET, Source
+from controller.compiler.frontend.rewrites import REWRITES
 from controller.compiler.frontend.shapes import declared_shapes, input_types
 from controller.compiler.ir import FLOAT, Array, Graph, Node, Quant, Shape, Tensor, verify
 from protocol.errors import FleetError

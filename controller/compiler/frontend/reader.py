@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError, EncodeError  # type: ignore[imp
 
 from controller.compiler.errors import BrokenModelError, UnsupportedError
 from controller.compiler.frontend.external import load_external
-from controller.compiler.frontend.qlinear import REWRITES
+from controller.compiler.frontend.rewrites import REWRITES
 
 OLDEST_OPSET = 7
 NEWEST_OPSET = onnx.defs.onnx_opset_version()
