@@ -101,9 +101,11 @@ GENERAL: dict[str, Operator] = {
         (1, 5), frozenset(), quantized="copy", types="same", optional=frozenset({"starts", "steps"})
     ),
     "Split": _general(1, "axis", outputs=(1, 1 << 12), quantized="copy", types="same"),
+    "TfIdfVectorizer": _general(4, "mode", "skips"),
     "ThresholdedRelu": _general(1, "alpha", layout="any"),
     "Tile": _general(1, quantized="copy", types="same"),
     "TopK": _general(1, "axis", "largest", outputs=2),
+    "TreeEnsemble": _general(8, "gather"),
     "Trilu": _general(2, "upper", types="same"),
     "Unique": _general(1, "axis", "sorted", outputs=6),
     "Where": _general(3, layout="any"),

@@ -4,6 +4,7 @@ from controller.compiler.plan.lower.common import Lowering
 from controller.compiler.plan.lower.general import (
     algebra,
     elementwise,
+    features,
     image,
     indexing,
     movement,
@@ -16,6 +17,7 @@ from controller.compiler.plan.lower.general import (
 LOWERINGS: dict[str, Lowering] = {
     **algebra.LOWERINGS,
     **elementwise.LOWERINGS,
+    **features.LOWERINGS,
     **image.LOWERINGS,
     **indexing.LOWERINGS,
     **movement.LOWERINGS,
