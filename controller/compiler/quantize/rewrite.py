@@ -22,6 +22,8 @@ from controller.compiler.quantize.means import PRODUCTS
 from controller.compiler.quantize.observe import Calibration
 from controller.compiler.quantize.ranges import to_quant
 
+_NAMED = 3
+
 
 @dataclass(frozen=True)
 class Quantization:
@@ -40,8 +42,16 @@ class Quantization:
     @property
     def text(self) -> str:
         """One line, as `fleet build` shows it."""
-        kept = "; ".join(f"{name}: {reason}" for name, reason in self.kept.items())
+        groups: dict[str, list[str]] = {}
+        for name, reason in self.kept.items():
+            groups.setdefault(reason, []).append(name)
+        kept = "; ".join(f"{_some(names)}: {reason}" for reason, names in groups.items())
         return f"{len(self.int8)} layers int8, {len(self.kept)} float32{f' ({kept})' if kept else ''}"
+
+
+def _some(names: Sequence[str]) -> str:
+    """All of a few names; of many only how many there are."""
+    return ", ".join(names) if len(names) <= _NAMED else f"{len(names)} layers"
 
 
 def quantize(

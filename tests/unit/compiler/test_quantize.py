@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from controller.compiler.ir import Node, Quant
+from controller.compiler.ir import Graph, Node, Quant
+from controller.compiler.quantize import Quantization
 from controller.compiler.quantize.functions import (
     dequantize_array,
     quantize_array,
@@ -171,3 +172,9 @@ def test_smooth_functions_are_tables_too(op, attrs, x, y):
     function = unary_function(Node("n", op, ["x"], ["y"], attrs), [None])
     assert function is not None
     assert function(np.array([x]))[0] == pytest.approx(y)
+
+
+def test_few_layers_left_in_float_are_named_and_many_are_counted():
+    kept = {"a": "asked for", "b": "asked for", **{f"n{i}": "no int8 form" for i in range(40)}}
+    done = Quantization(Graph("test"), ("c", "d"), kept)
+    assert done.text == "2 layers int8, 42 float32 (a, b: asked for; 40 layers: no int8 form)"
