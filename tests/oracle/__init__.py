@@ -11,6 +11,6 @@ from .arithmetic import canonical, same_class
 from .decode import load
 from .document import Graph, Node, Tensor
 from .errors import DocumentError
-from .interpreter import run
+from .interpreter import next_state, run
 
-__all__ = ["DocumentError", "Graph", "Node", "Tensor", "canonical", "load", "run", "same_class"]
+__all__ = ["DocumentError", "Graph", "Node", "Tensor", "canonical", "load", "next_state", "run", "same_class"]

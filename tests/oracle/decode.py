@@ -14,7 +14,10 @@ from .legal import check
 FORMAT = 1
 _DTYPES = {
     name: np.dtype(name).newbyteorder("<")
-    for name in ("int8", "uint8", "int32", "int64", "uint32", "float32", "bool")
+    for name in (
+        *("bool", "float16", "float32", "float64"),
+        *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    )
 }
 
 
@@ -37,6 +40,8 @@ def load(document: bytes) -> Graph:
                 Node(n["name"], n["op"], tuple(n["inputs"]), tuple(n["outputs"]), dict(n["attrs"]))
                 for n in raw["nodes"]
             ),
+            dict(raw.get("state", {})),
+            dict(raw.get("dims", {})),
         )
     except (cbor2.CBORDecodeError, KeyError, TypeError, AttributeError) as error:
         raise DocumentError(f"not a graph document: {type(error).__name__}: {error}") from error

@@ -65,10 +65,17 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """A whole document."""
+    """A whole document.
+
+    Attributes:
+        state: Tensor to the tensor that takes its place for the next run.
+        dims: Output whose size depends on data to the tensor that tells its size.
+    """
 
     name: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     tensors: dict[str, Tensor]
     nodes: tuple[Node, ...]
+    state: dict[str, str] = field(default_factory=dict)
+    dims: dict[str, str] = field(default_factory=dict)

@@ -1,5 +1,7 @@
 """Add, Sub, Mul and Div of two tensors, with broadcasting."""
 
+import numpy as np
+
 from .arithmetic import F32, Array, f32
 from .layer import Layer, Operator
 
@@ -34,8 +36,15 @@ def mul(layer: Layer) -> Array:
 
 
 def div(layer: Layer) -> Array:
-    """a / b, float32 only."""
-    return layer.clip(layer.x(0) / layer.x(1))
+    """a / b; of integers towards zero, by zero it is zero."""
+    a, b = layer.x(0), layer.x(1)
+    if a.dtype.kind == "f":
+        return layer.clip(a / b)
+    by = np.where(b == 0, b.dtype.type(1), b)
+    # NumPy rounds towards minus infinity.
+    quotient = a // by
+    inexact = (quotient * by != a) & ((a < 0) != (by < 0))
+    return np.asarray(np.where(b == 0, b.dtype.type(0), quotient + inexact.astype(a.dtype)))
 
 
 OPERATORS: dict[str, Operator] = {"Add": add, "Sub": sub, "Mul": mul, "Div": div}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arithmetic import Array, clip, to_int8
+from .arithmetic import F32, Array, clip, to_int8
 from .document import Graph, Node, Tensor
 
 
@@ -35,8 +35,8 @@ class Layer:
         return self.graph.tensors[self.node.outputs[0]]
 
     def is_int8(self) -> bool:
-        """Which rule holds: int8 (true) or float32."""
-        return self.tensor(0).dtype == np.int8
+        """Which rule holds: that of quantized tensors (true), or of numbers as they are."""
+        return self.tensor(0).dtype == np.int8 and bool(self.tensor(0).scale)
 
     def centred(self, index: int) -> Array:
         """int8 input ``index`` minus its zero point, int64."""
@@ -52,9 +52,12 @@ class Layer:
         return to_int8(v, self.out.z, *self.clamp_int8())
 
     def clip(self, v: Array) -> Array:
-        """``v`` within the bounds of the fused activation, if there is one."""
+        """``v`` within the bounds of the fused activation, if there is one (float32 only)."""
+        if v.dtype != F32:
+            return v
         lo, hi = self.node.attrs.get("clamp", (-np.inf, np.inf))
         return clip(v, lo, hi)
 
 
-Operator = Callable[[Layer], Array]
+Operator = Callable[[Layer], Array | tuple[Array, ...]]
+"""The result of a node; one array for each output where there are several."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from .document import Graph, Node, Tensor
 from .errors import DocumentError
+from .signatures import SIGNATURES
 
 _WINDOW = ("kernel_shape", "strides", "pads", "dilations")
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
@@ -40,18 +41,20 @@ _BINARY = {"Add", "Div", "Mul", "Sub"}
 _BY_CONSTANT = {"Conv", "Gemm", "MatMul"}
 _FUSES_CLAMP = _BINARY | _BY_CONSTANT | {"AveragePool", "GlobalAveragePool", "MaxPool"}
 _COPIES = {"Concat", "Flatten", "Identity", "MaxPool", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
-_ANY_DTYPE = _COPIES - {"MaxPool"}
-_FLOAT_ONLY = {"Clip", "Div", "HardSigmoid", "HardSwish", "Relu", "Sigmoid"}
+_ANY_DTYPE = (_COPIES - {"MaxPool"}) | _BINARY
+_FLOAT_ONLY = {"Clip", "HardSigmoid", "HardSwish", "Relu", "Sigmoid"}
 _INT8, _FLOAT = np.dtype(np.int8), np.dtype(np.float32)
 
 
 def check(graph: Graph) -> None:
     """Raise `DocumentError` at the first rule that ``graph`` breaks."""
     _check_order(graph)
-    tables = {node.inputs[1] for node in graph.nodes if node.op == "Table" and len(node.inputs) > 1}
     for tensor in graph.tensors.values():
-        _check_tensor(tensor, is_table=tensor.name in tables)
+        _check_tensor(tensor)
     for node in graph.nodes:
+        if node.op in SIGNATURES:
+            _check_signature(node)
+            continue
         _check_attributes(node)
         _check_arity(graph, node)
         _check_dtypes(graph, node)
@@ -66,7 +69,7 @@ def _check_order(graph: Graph) -> None:
     constants = {name for name, tensor in graph.tensors.items() if tensor.data is not None}
     if both := constants & set(graph.inputs):
         raise DocumentError(f"graph input {min(both)!r} is a constant")
-    known, names = constants | set(graph.inputs), set()
+    known, names = constants | set(graph.inputs) | set(graph.state), set()
     for node in graph.nodes:
         if node.name in names:
             raise DocumentError(f"two nodes are named {node.name!r}")
@@ -78,16 +81,15 @@ def _check_order(graph: Graph) -> None:
             if name in known:
                 raise DocumentError(f"{node} makes {name!r}, which is there already")
             known.add(name)
-    if wrong := (known | set(graph.outputs)) ^ (known & set(graph.tensors)):
+    results = {*graph.outputs, *graph.state.values(), *graph.dims, *graph.dims.values()}
+    if wrong := (known | results) ^ (known & set(graph.tensors)):
         raise DocumentError(f"tensor {min(wrong)!r} is used and not declared, or never made")
 
 
-def _check_tensor(tensor: Tensor, *, is_table: bool) -> None:
-    if any(size < 1 for size in tensor.shape):
+def _check_tensor(tensor: Tensor) -> None:
+    if any(size < 0 for size in tensor.shape):
         raise DocumentError(f"tensor {tensor.name!r} has the shape {list(tensor.shape)}")
     if not tensor.scale:
-        if tensor.dtype == _INT8 and not is_table:
-            raise DocumentError(f"tensor {tensor.name!r} is int8 and has no scale")
         return
     if not all(math.isfinite(scale) and scale > 0 for scale in tensor.scale):
         raise DocumentError(f"tensor {tensor.name!r} has a scale that is not finite and positive")
@@ -103,6 +105,22 @@ def _check_tensor(tensor: Tensor, *, is_table: bool) -> None:
     limits = np.iinfo(tensor.dtype)
     if not all(limits.min <= zero <= limits.max for zero in tensor.zero_point):
         raise DocumentError(f"tensor {tensor.name!r} has a zero point outside {tensor.dtype}")
+
+
+def _check_signature(node: Node) -> None:
+    """A general operator: so many inputs and outputs, these attributes; its types show when it runs."""
+    signature = SIGNATURES[node.op]
+    keys = set(node.attrs)
+    if missing := signature.attributes - keys:
+        raise DocumentError(f"{node} has no attribute {min(missing)!r}")
+    if unknown := keys - signature.attributes - signature.optional:
+        raise DocumentError(f"{node} has an attribute {min(unknown)!r}, which it cannot have")
+    for count, (least, most) in (
+        (len(node.inputs), signature.inputs),
+        (len(node.outputs), signature.outputs),
+    ):
+        if not least <= count <= most:
+            raise DocumentError(f"{node} has {len(node.inputs)} inputs and {len(node.outputs)} outputs")
 
 
 def _check_attributes(node: Node) -> None:
@@ -131,8 +149,15 @@ def _check_arity(graph: Graph, node: Node) -> None:
 
 
 def _check_dtypes(graph: Graph, node: Node) -> None:
-    source, result = graph.tensors[node.inputs[0]].dtype, graph.tensors[node.outputs[0]].dtype
-    if node.op in _ANY_DTYPE:
+    x, y = graph.tensors[node.inputs[0]], graph.tensors[node.outputs[0]]
+    source, result = x.dtype, y.dtype
+    if node.op not in _ANY_DTYPE:
+        for tensor in (x, y):
+            if tensor.dtype == _INT8 and not tensor.scale:
+                raise DocumentError(f"{node}: {tensor.name!r} is int8 and has no scale")
+    if node.op == "Div" and x.scale:
+        legal = False
+    elif node.op in _ANY_DTYPE:
         legal = source == result
     elif node.op == "QuantizeLinear":
         legal = (source, result) == (_FLOAT, _INT8)
