@@ -11,7 +11,7 @@ import onnx
 
 from controller.compiler.errors import UnsupportedError
 from controller.compiler.frontend.fold import Type
-from controller.compiler.ir import Array
+from controller.compiler.ir import Array, Shape
 
 MAX_TURNS = 4096
 """Turns of a loop that is written out: each is a copy of its body."""
@@ -33,6 +33,9 @@ class Scope(Protocol):
 
     def write_body(self, body: onnx.GraphProto, given: Mapping[str, str], prefix: str) -> list[str]:
         """Import a graph; returns the names of its outputs."""
+
+    def write_node(self, op: str, inputs: list[str], out: tuple[str, Shape], name: str, **attrs: Any) -> None:
+        """Write one float32 node of the graph itself: no ONNX operator. `out`: name and shape."""
 
     def constant(self, name: str, value: Array) -> str:
         """A new constant."""

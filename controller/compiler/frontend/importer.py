@@ -134,6 +134,18 @@ class _Walk:
         """Import one more node, of the newest opset."""
         self.step(onnx.helper.make_node(op, inputs, outputs, name, **attrs), NEWEST_OPSET)
 
+    def write_node(self, op: str, inputs: list[str], out: tuple[str, Shape], name: str, **attrs: Any) -> None:
+        """Write one node of the graph itself, of the type of its first input; `out`: name and shape."""
+        target, shape = out
+        self._types[target] = (self._types[inputs[0]][0], shape)
+        given = [self._half.widen(value) for value in inputs]
+        for value in given:
+            self._place(value)
+        if self._types[target][0] == HALF:
+            target = self._half.declare(target)
+        self._graph.tensors[target] = Tensor(target, FLOAT, shape)
+        self._graph.nodes.append(Node(name, op, given, [target], attrs))
+
     def write_body(self, body: onnx.GraphProto, given: Mapping[str, str], prefix: str) -> list[str]:
         """Import a graph in place; returns the names of its outputs."""
         names = dict(given)

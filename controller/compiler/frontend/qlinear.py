@@ -5,8 +5,10 @@ That is what they mean. Where scales are constants the result becomes int8 again
 
 from collections.abc import Callable
 
+import numpy as np
 import onnx
 
+from controller.compiler.errors import UnsupportedError
 from controller.compiler.frontend.control import Scope
 
 CONTRIB = "com.microsoft"
@@ -111,6 +113,58 @@ def _concat(scope: Scope, node: onnx.NodeProto) -> None:
     _finish(scope, node, f"{node.name}/real", 0)
 
 
+def _matmul_nbits(scope: Scope, node: onnx.NodeProto) -> None:
+    """MatMulNBits: a, packed b, scales, zero points, g_idx, bias. Weights stay packed."""
+    attrs = {"bits": 4} | _attributes(node)
+    bits, block, columns = (int(str(attrs[key])) for key in ("bits", "block_size", "N"))
+    a, packed, scales = node.input[:3]
+    kind, shape = scope.type_of(a)
+    blocks = -(-int(str(attrs["K"])) // block)
+    if bits not in (2, 4, 8) or _input(node, 4) or kind.name not in ("float32", "float16"):
+        why = f"{bits} bits of {kind}, or with g_idx, has no kernel"
+        raise UnsupportedError(
+            node.name,
+            node.op_type,
+            why,
+            where=scope.where,
+            remedy="use 4 or 8 bits without g_idx, in float32",
+        )
+    zeros = _zero_points(scope, node, bits, (columns, blocks))
+    bias = _input(node, 5) or scope.constant(f"{node.name}/bias", np.zeros(1, np.float32))
+    values = scope.value_of(scales)
+    if values is not None:
+        scales = scope.constant(f"{node.name}/scales", values.reshape(columns, blocks))
+    scope.write_node(
+        "MatMulNBits",
+        [a, packed, scales, zeros, bias],
+        (node.output[0], (*shape[:-1], columns)),
+        node.name,
+        bits=bits,
+        block=block,
+    )
+
+
+def _zero_points(scope: Scope, node: onnx.NodeProto, bits: int, shape: tuple[int, int]) -> str:
+    """One for each block, or one for all: the middle."""
+    name = f"{node.name}/zero_points"
+    if not _input(node, 3):
+        return scope.constant(name, np.array([1 << (bits - 1)], np.uint8))
+    value = scope.value_of(node.input[3])
+    if value is None:
+        raise UnsupportedError(
+            node.name,
+            node.op_type,
+            "its zero points are computed at run time",
+            where=scope.where,
+            remedy="export the model with them as constants",
+        )
+    if value.dtype.kind == "f":
+        return scope.constant(name, value.astype(np.float32).reshape(shape))
+    rows = value.reshape(shape[0], -1)
+    parts = [rows >> (bits * part) & ((1 << bits) - 1) for part in range(8 // bits)]
+    return scope.constant(name, np.stack(parts, -1).reshape(shape[0], -1)[:, : shape[1]])
+
+
 def _plain(op: str) -> Rewrite:
     """The same operator in both domains."""
 
@@ -124,6 +178,7 @@ REWRITES: dict[tuple[str, str], Rewrite] = {
     ("", "QLinearConv"): _conv,
     ("", "QLinearMatMul"): _matmul,
     (CONTRIB, "DequantizeLinear"): _plain("DequantizeLinear"),
+    (CONTRIB, "MatMulNBits"): _matmul_nbits,
     (CONTRIB, "QGemm"): _gemm,
     (CONTRIB, "QLinearAdd"): _two("Add"),
     (CONTRIB, "QLinearAveragePool"): _one("AveragePool"),

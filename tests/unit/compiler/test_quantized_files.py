@@ -109,3 +109,41 @@ def test_calibration_data_is_refused(tmp_path: Path):
     path = quantized(tmp_path, activation_type=U8, weight_type=S8)
     with pytest.raises(CalibrationError, match="quantized already"):
         compile_model(path, calibration={"x": np.zeros((2, *SHAPE), np.float32)})
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("zeros", [False, True])
+def test_weights_in_few_bits_stay_packed(bits: int, *, zeros: bool):
+    rows, depth, columns, block = 3, 80, 24, 32
+    blocks, random = -(-depth // block), np.random.default_rng(SEED + bits)
+    packed = random.integers(0, 256, (columns, blocks, block * bits // 8), np.uint8)
+    constants = {"w": packed, "scales": random.uniform(0.01, 0.1, columns * blocks).astype(np.float32)}
+    if zeros:
+        constants["zeros"] = random.integers(0, 256, columns * -(-blocks * bits // 8), np.uint8)
+    node = onnx.helper.make_node(
+        "MatMulNBits",
+        ["x", *constants],
+        ["y"],
+        name="few",
+        domain="com.microsoft",
+        K=depth,
+        N=columns,
+        bits=bits,
+        block_size=block,
+    )
+    graph = onnx.helper.make_graph(
+        [node],
+        "g",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [rows, depth])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [rows, columns])],
+        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    versions = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("com.microsoft", 1)]
+    model = onnx.helper.make_model(graph, opset_imports=versions, ir_version=8)
+    x = random.standard_normal((rows, depth)).astype(np.float32)
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    module = compile_model(model)
+    np.testing.assert_allclose(
+        Instance(module.wasm).run({"x": x})["y"], session.run(None, {"x": x})[0], rtol=1e-4, atol=1e-4
+    )
+    assert [layer.weights.size for layer in module.meta.layers] == [packed.nbytes]

@@ -81,6 +81,7 @@ GENERAL: dict[str, Operator] = {
     "LeakyRelu": _general(1, "alpha", layout="any"),
     "LpPool": _general(1, *_WINDOW, "p"),
     "MatMulInteger": _general(4),
+    "MatMulNBits": _general(5, "bits", "block"),
     "MaxUnpool": _general(2, "pooled_shape", types="same"),
     "Mod": _general(2, "fmod", layout="any"),
     "NonMaxSuppression": _general((4, 5), "center_point_box", outputs=2),

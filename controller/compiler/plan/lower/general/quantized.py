@@ -8,7 +8,7 @@ from controller.compiler.ir import Shape
 from controller.compiler.plan.lower.common import Lowering, Site
 from controller.compiler.plan.lower.general.common import c_type, instance, suffix, walk
 from controller.compiler.plan.memory import strides
-from controller.compiler.plan.steps import Params, Slot, Step
+from controller.compiler.plan.steps import Argument, Params, Slot, Step
 
 
 def _walk(site: Site) -> Params:
@@ -86,11 +86,48 @@ def matmul_integer(site: Site) -> Step:
         f"fleet_matmul_integer_{suffix(site.tensor(0).dtype)}_{suffix(site.tensor(1).dtype)}",
         "fleet_matmul_integer",
         params,
-        (*(site.argument(index) for index in range(4)), Slot(out.name)),
+        (site.argument(0), _weights(site), site.argument(2), site.argument(3), Slot(out.name)),
         X=c_type(site.tensor(0).dtype),
         W=c_type(site.tensor(1).dtype),
     )
     return site.step(call, macs=batch * rows * depth * columns)
+
+
+def matmul_nbits(site: Site) -> Step:
+    """MatMulNBits."""
+    x, scale, zero, attrs = site.tensor(0), site.tensor(2), site.tensor(3), site.node.attrs
+    columns, blocks = scale.shape
+    depth = x.shape[-1]
+    params = {
+        "rows": x.size // depth,
+        "depth": depth,
+        "columns": columns,
+        "block": attrs["block"],
+        "blocks": blocks,
+        "zero_step": int(zero.size > 1),
+        "bias_step": int(site.tensor(4).size > 1),
+    }
+    call = instance(
+        "matmul_nbits.h",
+        f"fleet_matmul_{attrs['bits']}bits_{suffix(zero.dtype)}",
+        "fleet_matmul_nbits",
+        params,
+        (
+            site.argument(0),
+            _weights(site),
+            *(site.argument(index) for index in (2, 3, 4)),
+            Slot(site.out.name),
+        ),
+        BITS=str(attrs["bits"]),
+        ZP=c_type(zero.dtype),
+    )
+    return site.step(call, macs=site.out.size * depth)
+
+
+def _weights(site: Site) -> Argument:
+    """The second operand, which is mostly constant."""
+    data = site.tensor(1).data
+    return site.argument(1) if data is None else site.constant("weight", data, is_weight=True)
 
 
 def _step(shape: Shape, matrix: int) -> int:
@@ -101,5 +138,6 @@ def _step(shape: Shape, matrix: int) -> int:
 LOWERINGS: dict[str, Lowering] = {
     "DequantizeBy": dequantize_by,
     "MatMulInteger": matmul_integer,
+    "MatMulNBits": matmul_nbits,
     "QuantizeBy": quantize_by,
 }
