@@ -37,7 +37,9 @@ def plan(graph: Graph, target: Target) -> Plan:
     ]
     steps = (*lowered, *_next_state(graph))
     _share_in_place(graph, steps, owners)
-    steps = _within_limit(graph, target, steps, owners)
+    # A smaller patch may have to keep further away from its input, so it is checked once more.
+    for _ in range(2):
+        steps = _within_limit(graph, target, steps, owners)
     tenants, scratch = _buffers(graph, steps, owners)
     overlaps = _overlaps(steps, owners, tenants)
     placement = place([*tenants.values(), *scratch.values()], len(steps), overlaps)

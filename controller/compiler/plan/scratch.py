@@ -1,9 +1,18 @@
 """Scratch sizes: the macros of `modules/kernels/include/fleet/convolution.h`; the emitted C asserts them."""
 
+from bisect import bisect_right
+
 from controller.compiler.plan.steps import Params, Scratch
 
 _PATCH_BYTES = 16384
 """The largest patch of more than four outputs: half of a common L1 cache."""
+
+_STACK_PATCH = 2560
+"""A smaller patch lies on the stack."""
+
+
+def _scratch(patch: int) -> int:
+    return patch if patch > _STACK_PATCH else 0
 
 
 def _round_up(n: int, multiple: int) -> int:
@@ -17,22 +26,28 @@ def conv_s8(window: Params, groups: int, limit: int | None = None) -> tuple[Scra
     kernel rows, then of 2 pixels: fewer pixels read all weights more often.
     """
     line, kernel_h = _line(window), window["kernel_h"]
-    counts = (line, *range((line - 1) // 4 * 4, 4, -4)) if line > 4 else ()
-    fitting = (n for n in counts if _conv_s8(window, groups, n, kernel_h)[0] <= _PATCH_BYTES)
     few, two = min(line, 4), min(line, 2)
-    choices = [
-        (next(fitting, few), kernel_h),
-        (8, kernel_h),
-        (few, kernel_h),
-        (few, 1),
-        (two, kernel_h),
-        (two, 1),
-    ]
-    sizes = [_conv_s8(window, groups, *choice) for choice in choices]
-    least = min(nbytes for nbytes, _ in sizes)
-    bound = sizes[0][0] if limit is None else max(limit, least)
-    best = next(i for i, (nbytes, _) in enumerate(sizes) if nbytes <= bound)
-    return Scratch(*sizes[best], least), *choices[best]
+
+    def patch(pixels: int) -> int:
+        return _conv_s8(window, groups, pixels, kernel_h)[0]
+
+    def most(bound: int) -> int:
+        fours = range(4, line, 4)
+        if patch(line) <= bound or not fours:
+            return line
+        return fours[max(0, bisect_right(fours, bound, key=patch) - 1)]
+
+    largest, stacked = most(_PATCH_BYTES), most(_STACK_PATCH)
+    choices = [(largest, kernel_h)]
+    if limit is not None:
+        choices = [(most(min(limit, _PATCH_BYTES)), kernel_h), (stacked, kernel_h)]
+    choices += [(few, 1), (two, kernel_h), (two, 1)]
+    patches = [_conv_s8(window, groups, *choice) for choice in choices]
+    least = min(_scratch(nbytes) for nbytes, _ in patches)
+    bound = patches[0][0] if limit is None else max(limit, least)
+    best = next(i for i, (nbytes, _) in enumerate(patches) if _scratch(nbytes) <= bound)
+    nbytes, macro = patches[best]
+    return Scratch(_scratch(nbytes), macro, least), *choices[best]
 
 
 def _conv_s8(window: Params, groups: int, pixels: int, rows: int) -> tuple[int, str]:
@@ -42,7 +57,7 @@ def _conv_s8(window: Params, groups: int, pixels: int, rows: int) -> tuple[int, 
     macro = f"FLEET_CONV_S8_SCRATCH({pixels}, {rows}, {kernel_h}, {kernel_w}, {step}, {ic}, {oc})"
     run = ((pixels - 1) * step + kernel_w) * ic
     if step * ic % 2 or (kernel_h > 1 and kernel_w * ic < 16):
-        windows = 16 * (pixels * kernel_h * ((kernel_w * ic + 1) // 2) + 3)
+        windows = 16 * (min(pixels, 4) * kernel_h * ((kernel_w * ic + 1) // 2) + 3)
         return windows + _round_up(2 * kernel_h * run + 14, 16), macro
     return 8 * rows * _round_up(run, 8) + (4 * pixels * _round_up(oc, 4) if rows < kernel_h else 0), macro
 
@@ -60,7 +75,7 @@ def matmul_s8(rows: int, depth: int, limit: int | None = None) -> tuple[Scratch,
     """Scratch of `fleet_matmul_s8`, and patch_rows: as for a 1x1 convolution over the rows."""
     row = 8 * _round_up(depth, 2)
     choices = [min(rows, max(4, _PATCH_BYTES // row // 4 * 4)), min(rows, 4), min(rows, 2)]
-    sizes = [8 * _round_up(count * _round_up(depth, 2), 8) for count in choices]
+    sizes = [_scratch(8 * _round_up(count * _round_up(depth, 2), 8)) for count in choices]
     bound = sizes[0] if limit is None else max(limit, sizes[-1])
     best = next(i for i, nbytes in enumerate(sizes) if nbytes <= bound)
     macro = f"FLEET_MATMUL_S8_SCRATCH({choices[best]}, {depth})"
@@ -72,9 +87,16 @@ def depthwise_conv_s8(window: Params, limit: int | None = None) -> tuple[Scratch
     kernel_h, stride_w = window["kernel_h"], window["stride_w"]
     extent = (window["kernel_w"] - 1) * window["dilation_w"] + 1
     column = (kernel_h + 1) // 2 * 32
-    bound = _PATCH_BYTES if limit is None else limit
-    pixels = min(window["out_w"], max(1, (bound // column - extent) // stride_w + 1))
+
+    def most(bound: int) -> int:
+        return int(min(window["out_w"], max(1, (bound // column - extent) // stride_w + 1)))
+
+    def patch(pixels: int) -> int:
+        return int(column * ((pixels - 1) * stride_w + extent))
+
+    least = _scratch(patch(most(_STACK_PATCH)))
+    pixels = most(_PATCH_BYTES)
+    if limit is not None and _scratch(patch(pixels)) > limit:
+        pixels = most(max(limit, _STACK_PATCH))
     macro = f"FLEET_DEPTHWISE_CONV_S8_SCRATCH({pixels}, {kernel_h}, {stride_w}, {extent})"
-    least = min(window["out_w"], 8)
-    sizes = [column * ((count - 1) * stride_w + extent) for count in (pixels, least)]
-    return Scratch(sizes[0], macro, min(sizes)), pixels
+    return Scratch(_scratch(patch(pixels)), macro, least), pixels

@@ -76,7 +76,7 @@ class Machine:
         area, *rest = self.load([bytes(both + 16), params, *others, bytes(scratch or 0)])
         start = area + max(-lead, 0)
         self.memory[start : start + len(x)] = np.frombuffer(x, np.uint8)
-        arguments = [rest[0], start, *rest[1:-1], start + lead, *([rest[-1]] if scratch is not None else [])]
+        arguments = [rest[0], start, *rest[1:-1], start + lead, *([rest[-1] if scratch else 0] if scratch is not None else [])]
         self.exports[kernel](self.store, *arguments)
         return self.memory[start + lead : start + lead + size].copy().view(np.int8).reshape(shape)
 
@@ -96,7 +96,7 @@ class Machine:
         Fails if a byte outside output and scratch was changed. Output and scratch begin as garbage.
 
         Args:
-            scratch: bytes of scratch to pass; None for a kernel without.
+            scratch: bytes of scratch to pass, NULL if 0; None for a kernel without.
             in_place: the input whose buffer is the output as well.
         """
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
@@ -106,6 +106,8 @@ class Machine:
             buffers.append(bytes([FILL]) * scratch)
         addresses = self.load(buffers)
         arguments = list(addresses)
+        if scratch == 0:
+            arguments[-1] = 0
         output = addresses[len(inputs) + 1]
         if in_place is not None:
             output = addresses[in_place + 1]

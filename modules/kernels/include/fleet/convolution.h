@@ -58,22 +58,23 @@ void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const 
 /* Elements of one row of widened input. */
 #define FLEET_CONV_S8_RUN(pixels, kernel_w, step, ic) ((((pixels)-1) * (step) + (kernel_w)) * (ic))
 
-/* Bytes of the windows of a flat patch. Splatting goes beyond the end of each. */
+/* Outputs that are computed together. */
+#define FLEET_CONV_S8_TILE 4
+
+/* Bytes of the windows of one tile of a flat patch. Splatting goes beyond the end of each. */
 #define FLEET_CONV_S8_WINDOWS(pixels, kernel_h, kernel_w, ic) \
-    (16 * ((pixels) * (kernel_h) * (((kernel_w) * (ic) + 1) / 2) + 3))
+    (16 * (FLEET_MIN(pixels, FLEET_CONV_S8_TILE) * (kernel_h) * (((kernel_w) * (ic) + 1) / 2) + 3))
 
 /* pixels, rows: patch_pixels, patch_rows.  step: FLEET_CONV_S8_STEP.  ic, oc: IC and OC.  What a patch is: see
  * simd128/convolution/patch_dot_s8.h. */
-#ifdef __wasm_simd128__
-#define FLEET_CONV_S8_SCRATCH(pixels, rows, kernel_h, kernel_w, step, ic, oc)                                        \
-    (FLEET_CONV_S8_FLAT(kernel_h, kernel_w, step, ic)                                                                \
-         ? FLEET_CONV_S8_WINDOWS(pixels, kernel_h, kernel_w, ic) +                                                   \
-               FLEET_ROUND_UP(2 * (kernel_h) * FLEET_CONV_S8_RUN(pixels, kernel_w, step, ic) + 14, 16)               \
-         : 8 * (rows) * FLEET_ROUND_UP(FLEET_CONV_S8_RUN(pixels, kernel_w, step, ic), 8) +                           \
+#define FLEET_CONV_S8_PATCH(pixels, rows, kernel_h, kernel_w, step, ic, oc)                            \
+    (FLEET_CONV_S8_FLAT(kernel_h, kernel_w, step, ic)                                                  \
+         ? FLEET_CONV_S8_WINDOWS(pixels, kernel_h, kernel_w, ic) +                                     \
+               FLEET_ROUND_UP(2 * (kernel_h) * FLEET_CONV_S8_RUN(pixels, kernel_w, step, ic) + 14, 16) \
+         : 8 * (rows) * FLEET_ROUND_UP(FLEET_CONV_S8_RUN(pixels, kernel_w, step, ic), 8) +             \
                ((rows) < (kernel_h) ? 4 * (pixels) * FLEET_ROUND_UP(oc, 4) : 0))
-#else
-#define FLEET_CONV_S8_SCRATCH(pixels, rows, kernel_h, kernel_w, step, ic, oc) 0
-#endif
+#define FLEET_CONV_S8_SCRATCH(pixels, rows, kernel_h, kernel_w, step, ic, oc) \
+    FLEET_PATCH_SCRATCH(FLEET_CONV_S8_PATCH(pixels, rows, kernel_h, kernel_w, step, ic, oc))
 
 /* int8 depthwise convolution: groups = in_c = out_c, weights of one input channel each. Conditions and overlap as
  * fleet_conv_s8; a patch has up to two lines of outputs. groups and patch_rows are not read, in_planar is 0.
@@ -93,12 +94,10 @@ void fleet_depthwise_conv_s8(const struct fleet_conv_s8_params *p, const int8_t 
 
 /* pixels: patch_pixels.  extent: (kernel_w − 1)·dilation_w + 1, the input columns of one output.  The patch holds eight
  * channels of kernel_h rows, rounded up to a pair. */
-#ifdef __wasm_simd128__
-#define FLEET_DEPTHWISE_CONV_S8_SCRATCH(pixels, kernel_h, stride_w, extent) \
+#define FLEET_DEPTHWISE_CONV_S8_PATCH(pixels, kernel_h, stride_w, extent) \
     (((kernel_h) + 1) / 2 * 32 * (((pixels)-1) * (stride_w) + (extent)))
-#else
-#define FLEET_DEPTHWISE_CONV_S8_SCRATCH(pixels, kernel_h, stride_w, extent) 0
-#endif
+#define FLEET_DEPTHWISE_CONV_S8_SCRATCH(pixels, kernel_h, stride_w, extent) \
+    FLEET_PATCH_SCRATCH(FLEET_DEPTHWISE_CONV_S8_PATCH(pixels, kernel_h, stride_w, extent))
 
 /* groups as above.  out_min <= out_max, infinities allowed, no NaN. */
 struct fleet_conv_f32_params {

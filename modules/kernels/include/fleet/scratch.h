@@ -2,8 +2,16 @@
 #ifndef FLEET_SCRATCH_H
 #define FLEET_SCRATCH_H
 
-/* The largest patch of widened activations a fast kernel makes when it has the choice: half of a common L1 cache. */
-#define FLEET_PATCH_BYTES 16384
+/* A patch no larger than this lies on the stack, and the kernel is called with scratch NULL: a stack is there anyway, and small
+ * models are often all about their arena. */
+#define FLEET_STACK_PATCH 2560
+
+/* Scratch of a kernel whose patch has so many bytes. */
+#ifdef __wasm_simd128__
+#define FLEET_PATCH_SCRATCH(bytes) ((bytes) <= FLEET_STACK_PATCH ? 0 : (bytes))
+#else
+#define FLEET_PATCH_SCRATCH(bytes) 0
+#endif
 
 #define FLEET_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define FLEET_MAX(a, b) ((a) > (b) ? (a) : (b))

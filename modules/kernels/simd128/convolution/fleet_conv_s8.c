@@ -80,18 +80,24 @@ static void widen_windows(const struct row *row, const struct fleet_window *w, i
     }
 }
 
-/* Gives each output of a flat patch a copy of its window, rows `run` elements apart: one segment of all pairs. */
-static void splat_windows(const int16_t *rows, int32_t run, int32_t step, struct fleet_patch *patch, int16_t *out)
+/* A flat patch: each output has a copy of its window, one segment of all pairs, made for one tile at a time.
+ * rows: widened, `run` elements apart.  step: elements between neighbouring outputs. */
+static void dot_windows(const int16_t *rows, int32_t kernel_h, int32_t run, int32_t step, int32_t pairs, int32_t pixels,
+                        int16_t *windows, const int8_t *weights, const struct fleet_sums *sums, struct fleet_patch_output out)
 {
-    for (int32_t i = 0; i < patch->pixels; ++i) {
-        for (int32_t s = 0; s < patch->segments; ++s) {
-            fleet_splat(rows + s * run + i * step, 2 * patch->pairs, out);
-            out += 8 * patch->pairs;
+    for (int32_t first = 0; first < pixels; first += FLEET_CONV_S8_TILE) {
+        const int32_t count = FLEET_MIN(FLEET_CONV_S8_TILE, pixels - first);
+        int16_t *end = windows;
+        for (int32_t i = first; i < first + count; ++i) {
+            for (int32_t kh = 0; kh < kernel_h; ++kh) {
+                fleet_splat(rows + kh * run + i * step, 2 * pairs, end);
+                end += 8 * pairs;
+            }
         }
+        const struct fleet_patch patch = {windows, 8 * kernel_h * pairs, 0, 1, kernel_h * pairs, count};
+        fleet_patch_dot_s8(&patch, weights, 0, 1, sums, &out);
+        out.y += count * out.pixel_step;
     }
-    patch->pairs *= patch->segments;
-    patch->pixel_step = 8 * patch->pairs;
-    patch->segments = 1;
 }
 
 void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const int8_t *weights, const int32_t *bias,
@@ -113,7 +119,8 @@ void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const 
     const int32_t step = FLEET_CONV_S8_STEP(w.kernel_w, w.stride_w, w.dilation_w) * group_in;
     const bool flat = FLEET_CONV_S8_FLAT(w.kernel_h, w.kernel_w * group_in, step, 1);
     const int32_t patch_rows = flat ? w.kernel_h : p->patch_rows;
-    int32_t *sums = scratch;
+    _Alignas(16) int8_t stack[FLEET_STACK_PATCH];
+    int32_t *sums = scratch ? scratch : (void *)stack;
     int16_t *data = (int16_t *)(sums + (patch_rows < w.kernel_h ? p->patch_pixels * group_padded : 0));
     int16_t *widened = data + FLEET_CONV_S8_WINDOWS(p->patch_pixels, w.kernel_h, w.kernel_w, group_in) / 2;
     struct row row = {0, w.in_w, group_in, p->in_planar ? 1 : w.in_c, p->in_planar ? plane : 1, p->in_zero_point};
@@ -160,11 +167,13 @@ void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const 
                         }
                     }
                     patch.segments = last - first;
-                    if (flat) {
-                        splat_windows(widened, run, step, &patch, data);
-                    }
                     part.to = last < rows.last ? sums : (int32_t *)0;
-                    fleet_patch_dot_s8(&patch, weights + g * group_weights, first, flat ? 1 : w.kernel_h, &part, &out);
+                    const int8_t *group = weights + g * group_weights;
+                    if (flat) {
+                        dot_windows(widened, w.kernel_h, run, step, pairs, pixels, data, group, &part, out);
+                    } else {
+                        fleet_patch_dot_s8(&patch, group, first, w.kernel_h, &part, &out);
+                    }
                     part.from = sums;
                     part.from_step = group_padded;
                 }

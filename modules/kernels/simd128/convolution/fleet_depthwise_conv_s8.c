@@ -123,6 +123,8 @@ void fleet_depthwise_conv_s8(const struct fleet_conv_s8_params *p, const int8_t 
 {
     const struct fleet_window *w = &p->window;
     const struct fleet_to_int8_lanes q = fleet_to_int8_lanes_of(p->out_zero_point, p->out_min, p->out_max);
+    _Alignas(16) int8_t stack[FLEET_STACK_PATCH];
+    int16_t *patch = scratch ? scratch : (void *)stack;
     const int32_t row_pairs = (w->kernel_h + 1) / 2;
     const int32_t extent = (w->kernel_w - 1) * w->dilation_w + 1;
     const int32_t in_row = w->in_w * w->in_c;
@@ -143,7 +145,7 @@ void fleet_depthwise_conv_s8(const struct fleet_conv_s8_params *p, const int8_t 
             const int32_t pixels = FLEET_MIN(p->patch_pixels, w->out_w - ow);
             const int32_t columns = (pixels - 1) * w->stride_w + extent;
             const struct rows rows = {
-                scratch, 2 * columns * BLOCK, 2 * w->stride_w * BLOCK, 2 * w->dilation_w * BLOCK,
+                patch, 2 * columns * BLOCK, 2 * w->stride_w * BLOCK, 2 * w->dilation_w * BLOCK,
             };
             for (int32_t c = 0; c < w->out_c; c += BLOCK) {
                 const int32_t channels = FLEET_MIN(BLOCK, w->out_c - c);
@@ -155,7 +157,7 @@ void fleet_depthwise_conv_s8(const struct fleet_conv_s8_params *p, const int8_t 
                     interleave_rows(w, upper >= 0 && upper < w->in_h ? plane + upper * in_row : (const int8_t *)0,
                                     lower >= 0 && lower < w->in_h ? plane + lower * in_row : (const int8_t *)0,
                                     ow * w->stride_w - w->pad_left, columns, channels, p->in_zero_point,
-                                    (int16_t *)scratch + r * rows.pair_step);
+                                    patch + r * rows.pair_step);
                 }
                 /* The second vector of a last block of four or less is the first again, and not stored. */
                 const int32_t second = channels > 4 ? 4 : 0;

@@ -70,14 +70,18 @@ static inline __attribute__((always_inline)) void dot_segments(const struct flee
             at[i] = x[i] + s * patch->segment_step;
         }
         int32_t pairs = patch->pairs;
-        if (pixels == 1) {
-            /* So little work in a step that the loop itself would take most of the time. */
-            for (; pairs >= 4; pairs -= 4) {
+        /* Small tiles do so little in a step that the loop itself would take most of the time. */
+        const int32_t unrolled = pixels == 4 ? 1 : 4 / (int32_t)pixels;
+        if (vectors == 2 && unrolled > 1) {
+            for (; pairs >= unrolled; pairs -= unrolled) {
                 FLEET_UNROLL
-                for (uint32_t j = 0; j < 4; ++j) {
+                for (int32_t j = 0; j < unrolled; ++j) {
                     dot_pair(at, weights, pixels, vectors, sum);
                     weights += 8 * vectors;
-                    at[0] += 8;
+                    FLEET_UNROLL
+                    for (uint32_t i = 0; i < pixels; ++i) {
+                        at[i] += 8;
+                    }
                 }
             }
         }
