@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.compiler.ir import Array
+from controller.compiler.ir import FLOAT, Array
 
 BINS = 4096
 
@@ -36,16 +36,24 @@ class Histogram:
         return self.low > self.high
 
     def add(self, values: Array) -> None:
-        """Count the elements of an array."""
-        finite = values[np.isfinite(values)].astype(np.float64)
-        self.nonfinite += values.size - finite.size
-        if not finite.size:
+        """Count the elements of an array, as float32."""
+        x = np.asarray(values, FLOAT).reshape(-1)
+        # NaN and infinity both show in the extremes.
+        if x.size and not np.isfinite([x.min(), x.max()]).all():
+            finite = x[np.isfinite(x)]
+            self.nonfinite += x.size - finite.size
+            x = finite
+        if not x.size:
             return
-        low, high = float(finite.min()), float(finite.max())
+        low, high = float(x.min()), float(x.max())
         self.low, self.high = min(self.low, low), max(self.high, high)
         self._grow(max(-low, high))
-        scaled = np.floor((finite + self._radius) * (BINS / (2 * self._radius))).astype(np.int64)
-        self._counts += np.bincount(np.clip(scaled, 0, BINS - 1), minlength=BINS)
+        # The factor is a power of two, so places are exact; the greatest value may lie one bin too far.
+        places = np.floor(x * FLOAT.type(BINS / (2 * self._radius))).astype(np.intp)
+        places += BINS // 2
+        counts = np.bincount(places, minlength=BINS + 1)
+        self._counts += counts[:BINS]
+        self._counts[-1] += counts[BINS]
 
     def _grow(self, radius: float) -> None:
         # Never below 2^-100, so that scales stay normal floats.
