@@ -40,8 +40,8 @@ figures depend on which files a machine has.
 ## Points lost by method of calibration
 
 All layers that the project lets be int8, nothing searched. A negative figure is chance: int8 moved a few
-answers the right way. Entropy cuts too much where tensors have few values, as behind a global average: mse is the
-default.
+answers the right way. Entropy cuts too much where tensors have few values, as behind a global average: mse is
+the default.
 
 | model | {methods} |
 |---|{bars}
