@@ -14,7 +14,7 @@ from controller.compiler.frontend.control import CONTROL
 from controller.compiler.frontend.fold import Type, evaluate, infer, is_foldable, type_proto
 from controller.compiler.frontend.half import HALF, Halves
 from controller.compiler.frontend.implied import IMPLIED
-from controller.compiler.frontend.inline import default_attributes, function_of, has_subgraph, instantiate
+from controller.compiler.frontend.inline import default_attributes, function_of, instantiate
 from controller.compiler.frontend.operators import IMPORTERS
 from controller.compiler.frontend.reader import MAX_NAME, NEWEST_OPSET, Source
 from controller.compiler.frontend.rewrites import REWRITES
@@ -179,8 +179,6 @@ class _Walk:
             CONTROL[node.op_type](self, node)
         elif (node.domain, node.op_type) in REWRITES:
             REWRITES[node.domain, node.op_type](self, node)
-        elif has_subgraph(node):
-            self._refuse(node, "it has no kernel", f"{DOCS} lists what compiles")
         elif (node.domain, node.op_type) in self._functions:
             self._expand(node, self._functions[node.domain, node.op_type], opset, {})
         elif node.op_type == "CastLike":

@@ -9,13 +9,6 @@ from typing import Any
 
 import onnx
 
-SUBGRAPHS = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
-
-
-def has_subgraph(node: onnx.NodeProto) -> bool:
-    """Whether the node holds a graph of its own: If, Loop, Scan."""
-    return any(attribute.type in SUBGRAPHS for attribute in node.attribute)
-
 
 def instantiate(
     nodes: Sequence[onnx.NodeProto],

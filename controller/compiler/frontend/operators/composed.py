@@ -154,7 +154,31 @@ def dropout(ctx: Context) -> None:
         ctx.emit_to(name, "Identity", [mask], "mask")
 
 
+def affine_grid(ctx: Context) -> None:
+    """AffineGrid: theta times (x, y, 1) or (x, y, z, 1); the sizes show in the output's shape."""
+    write, theta = Writer(ctx), ctx.tensor(0)
+    shape = ctx.out_shape
+    rank = len(shape) - 2
+    columns = []
+    for k in range(rank + 1):
+        index = ctx.add_constant("column", np.array(k, np.int64))
+        name = ctx.emit("Gather", [theta.name, index], "column", theta.shape[:2], "column", axis=2)
+        columns.append(write.reshape(name, (shape[0], *(1,) * rank, rank)))
+    result = columns[rank]
+    for k in range(rank):
+        # Coordinates stand innermost dimension first: x runs along the last one.
+        size = shape[rank - k]
+        places = np.arange(size) * 2.0
+        unit = places / max(size - 1, 1) - 1 if ctx.attrs.get("align_corners", 0) else (places + 1) / size - 1
+        along = [1] * (rank + 2)
+        along[rank - k] = size
+        axis = ctx.add_constant("places", unit.astype(theta.dtype).reshape(along))
+        term = write.pair("Mul", axis, columns[k])
+        result = write.pair("Add", result, term, last=k == rank - 1)
+
+
 IMPORTERS: dict[str, Importer] = {
+    "AffineGrid": affine_grid,
     "BatchNormalization": batch_normalization,
     "Dropout": dropout,
     "Hardmax": hardmax,
