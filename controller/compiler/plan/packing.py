@@ -47,6 +47,12 @@ def conv_s8(weights: Array, groups: int, *, simd: bool) -> Array:
     return np.concatenate(packed)
 
 
+def winograd_conv_s8(weights: Array) -> Array:
+    """[OC / 16][IC / 2][kernel_h][kernel_w][16][2]; SIMD only."""
+    out_c, in_c, *kernel = weights.shape
+    return weights.reshape(out_c // 16, 16, in_c // 2, 2, *kernel).transpose(0, 2, 4, 5, 1, 3)
+
+
 def depthwise_conv_s8(weights: Array, *, simd: bool) -> Array:
     """[kernel_h][kernel_w][C]; for SIMD [C4 / 4][rows / 2][kernel_w][4][2]."""
     out_c, _, kernel_h, kernel_w = weights.shape

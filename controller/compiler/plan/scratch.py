@@ -62,6 +62,28 @@ def _conv_s8(window: Params, groups: int, pixels: int, rows: int) -> tuple[int, 
     return 8 * rows * _round_up(run, 8) + (4 * pixels * _round_up(oc, 4) if rows < kernel_h else 0), macro
 
 
+_MOST_TILES, _LEAST_TILES = 64, 8
+_WINOGRAD_BYTES = 3 << 18
+
+
+def winograd_conv_s8(window: Params, limit: int | None = None) -> tuple[Scratch, int] | None:
+    """Scratch of `fleet_winograd_conv_s8`, and its tiles at a time; None where those are too few to pay.
+
+    Each time transforms all weights, and sums and inputs should stay in the second cache.
+    """
+    tiles = window["batch"] * ((window["out_h"] + 1) // 2) * ((window["out_w"] + 1) // 2)
+    fixed, each = 512 * window["in_c"] + 2048, 32 * window["in_c"] + 1024
+    bound = _WINOGRAD_BYTES if limit is None else min(limit, _WINOGRAD_BYTES)
+    fitting = (bound - fixed) // each // 2 * 2
+    most = min(tiles, _MOST_TILES, max(fitting, _LEAST_TILES if limit is None else 0))
+    if most < min(tiles, _LEAST_TILES):
+        return None
+    times = -(-tiles // most)
+    most = _round_up(-(-tiles // times), 2)
+    macro = f"FLEET_WINOGRAD_CONV_S8_SCRATCH({most}, {window['in_c']})"
+    return Scratch(fixed + each * most, macro), most
+
+
 def _line(window: Params) -> int:
     """Outputs that a patch may hold: a row, or all where neighbours in memory are neighbours in the map."""
     pointwise = all(window[key] == 1 for key in ("kernel_h", "kernel_w", "stride_h", "stride_w"))

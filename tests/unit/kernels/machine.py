@@ -76,7 +76,13 @@ class Machine:
         area, *rest = self.load([bytes(both + 16), params, *others, bytes(scratch or 0)])
         start = area + max(-lead, 0)
         self.memory[start : start + len(x)] = np.frombuffer(x, np.uint8)
-        arguments = [rest[0], start, *rest[1:-1], start + lead, *([rest[-1] if scratch else 0] if scratch is not None else [])]
+        arguments = [
+            rest[0],
+            start,
+            *rest[1:-1],
+            start + lead,
+            *([rest[-1] if scratch else 0] if scratch is not None else []),
+        ]
         self.exports[kernel](self.store, *arguments)
         return self.memory[start + lead : start + lead + size].copy().view(np.int8).reshape(shape)
 

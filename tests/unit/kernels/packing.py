@@ -32,6 +32,14 @@ def conv_s8(target, weights, bias, multipliers, groups):
     return [np.concatenate(packed), pad_channels(bias, groups), pad_channels(multipliers, groups)]
 
 
+def winograd_conv_s8(target, weights, bias, multipliers):
+    if target == "mvp":
+        return conv_s8(target, weights, bias, multipliers, 1)
+    out_c, ic, *_ = weights.shape
+    packed = weights.reshape(out_c // 16, 16, ic // 2, 2, 3, 3).transpose(0, 2, 4, 5, 1, 3)
+    return [packed, bias, multipliers]
+
+
 def depthwise_conv_s8(target, weights, bias, multipliers):
     if target == "mvp":
         return [weights[:, 0].transpose(1, 2, 0), bias, multipliers]

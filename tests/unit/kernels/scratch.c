@@ -12,6 +12,11 @@ EXPORT int32_t scratch_fleet_conv_s8(int32_t pixels, int32_t rows, int32_t kerne
     return FLEET_CONV_S8_SCRATCH(pixels, rows, kernel_h, kernel_w, step, ic, oc);
 }
 
+EXPORT int32_t scratch_fleet_winograd_conv_s8(int32_t tiles, int32_t ic)
+{
+    return FLEET_WINOGRAD_CONV_S8_SCRATCH(tiles, ic);
+}
+
 EXPORT int32_t scratch_fleet_matmul_s8(int32_t rows, int32_t depth)
 {
     return FLEET_MATMUL_S8_SCRATCH(rows, depth);

@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -126,6 +126,35 @@ def check_depthwise(machines, layer):
             scratch=scratch,
         )
         same(actual, wanted)
+
+
+def check_winograd(machines, layer):
+    layer = replace(layer, planar=False)
+    w = layer.window
+    wanted = expect(layer)
+    for machine in machines:
+        constants = packing.winograd_conv_s8(machine.target, layer.weights, layer.bias, layer.multipliers)
+        actual = machine.call(
+            "fleet_winograd_conv_s8",
+            params(layer, planar=False),
+            [layer.x, *constants],
+            w.out_shape,
+            np.int8,
+            scratch=machine.scratch("fleet_winograd_conv_s8", layer.patch_pixels, w.in_c),
+        )
+        same(actual, wanted)
+
+
+@pytest.mark.parametrize("extreme", [False, True])
+def test_winograd_equals_the_direct_convolution(machines, rng, extreme):
+    for _ in range(20):
+        size, pads = rng.integers(1, 10, 2).tolist(), rng.integers(0, 3, 4).tolist()
+        w = window(size, (8, 16), (3, 3), pads=pads, batch=int(rng.integers(1, 3)))
+        if w.out_h > 0 and w.out_w > 0:
+            check_winograd(machines, make(rng, w, 1, extreme=extreme))
+    check_winograd(
+        machines, make(rng, window((7, 7), (40, 48), (3, 3), pads=(1, 1, 1, 1)), 1, extreme=extreme)
+    )
 
 
 @pytest.mark.parametrize("extreme", [False, True])

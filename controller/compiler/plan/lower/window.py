@@ -4,11 +4,17 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from controller.compiler.ir import FLOAT, Array, Tensor
 from controller.compiler.passes.layout import reads_planes
 from controller.compiler.plan import overlap, packing, scratch
 from controller.compiler.plan.lower.common import Lowering, Site, multipliers, zeros
 from controller.compiler.plan.steps import Call, Distance, Params, Slot, Step
+
+_WINOGRAD_CHANNELS = 32
+_WINOGRAD_SUM = 1 << 29
+"""Winograd's sums are four times the convolution's and must fit an int32 in the end."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +94,17 @@ def _conv_s8(site: Site, parts: Convolution) -> tuple[Call, Distance | None]:
     simd, window, groups = site.target.simd, parts.window, parts.groups
     scales = multipliers(site.quant(0), site.quant(1), site.out_quant, window["out_c"])
     planar = reads_planes(site.tensor(0), groups)
+    kernel = "fleet_depthwise_conv_s8" if parts.depthwise else "fleet_conv_s8"
+    winograd = scratch.winograd_conv_s8(window, site.scratch_limit) if _suits_winograd(site, parts) else None
     distance: Distance | None = None
     rows = 1
     if parts.depthwise:
         weights = packing.depthwise_conv_s8(parts.weights, simd=simd)
         space, pixels = scratch.depthwise_conv_s8(window, site.scratch_limit)
         distance = overlap.depthwise_conv_s8(window, pixels, simd=simd)
+    elif winograd is not None:
+        kernel, weights = "fleet_winograd_conv_s8", packing.winograd_conv_s8(parts.weights)
+        space, pixels = winograd
     else:
         weights = packing.conv_s8(parts.weights, groups, simd=simd)
         space, pixels, rows = scratch.conv_s8(window, groups, site.scratch_limit)
@@ -101,7 +112,7 @@ def _conv_s8(site: Site, parts: Convolution) -> tuple[Call, Distance | None]:
             distance = overlap.conv_s8(window, pixels, planar=planar, simd=simd)
     padded = 1 if parts.depthwise else groups
     call = Call(
-        "fleet_depthwise_conv_s8" if parts.depthwise else "fleet_conv_s8",
+        kernel,
         "fleet_conv_s8_params",
         {
             "window": window,
@@ -123,6 +134,20 @@ def _conv_s8(site: Site, parts: Convolution) -> tuple[Call, Distance | None]:
         space.on(simd=simd),
     )
     return call, distance
+
+
+def _suits_winograd(site: Site, parts: Convolution) -> bool:
+    """Whether `fleet_winograd_conv_s8` computes a convolution, and has enough channels to be faster."""
+    w, zero_point = parts.window, site.quant(0).zero_point
+    ones = ("stride_h", "stride_w", "dilation_h", "dilation_w")
+    fits = w["kernel_h"] == w["kernel_w"] == 3 and all(w[key] == 1 for key in ones) and parts.groups == 1
+    deep = w["in_c"] >= _WINOGRAD_CHANNELS and w["in_c"] % 8 == 0 and w["out_c"] % 16 == 0
+    if not (site.target.simd and fits and deep):
+        return False
+    sums = np.abs(parts.weights.astype(np.int64)).sum(axis=(1, 2, 3)) * max(
+        127 - zero_point, zero_point + 128
+    )
+    return bool(sums.max() < _WINOGRAD_SUM)
 
 
 def conv_f32(site: Site, parts: Convolution) -> Call:

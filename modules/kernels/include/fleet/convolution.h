@@ -76,6 +76,26 @@ void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const 
 #define FLEET_CONV_S8_SCRATCH(pixels, rows, kernel_h, kernel_w, step, ic, oc) \
     FLEET_PATCH_SCRATCH(FLEET_CONV_S8_PATCH(pixels, rows, kernel_h, kernel_w, step, ic, oc))
 
+/* int8 convolution of 3×3, stride 1, dilation 1, equal to fleet_conv_s8 bit for bit with fewer products (Winograd). Not in place.
+ *   in_c             a multiple of 8
+ *   out_c            a multiple of 16
+ *   groups           1;  in_planar 0;  backwards and patch_rows are not read
+ *   patch_pixels     tiles of 2×2 outputs that are computed at a time: each time transforms all weights
+ * Σ|w|·max(127 − zx, zx + 128) < 2^29 for each output channel, and the conditions of fleet_conv_s8.
+ *
+ * Packing for reference: as fleet_conv_s8. For simd128:
+ *   weights       [out_c / 16][in_c / 2][kernel_h][kernel_w][16][2]
+ *   bias, multipliers   [out_c]
+ */
+void fleet_winograd_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const int8_t *weights, const int32_t *bias,
+                            const float *multipliers, int8_t *y, void *scratch);
+
+#ifdef __wasm_simd128__
+#define FLEET_WINOGRAD_CONV_S8_SCRATCH(tiles, ic) (32 * (tiles) * (ic) + 512 * (ic) + 1024 * (tiles) + 2048)
+#else
+#define FLEET_WINOGRAD_CONV_S8_SCRATCH(tiles, ic) 0
+#endif
+
 /* int8 depthwise convolution: groups = in_c = out_c, weights of one input channel each. Conditions and overlap as
  * fleet_conv_s8; a patch has up to two lines of outputs. groups and patch_rows are not read, in_planar is 0.
  *
