@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from controller.cli import build_screen, making
-from controller.cli.parse import shapes
 from controller.cli.build_screen import BuildScreen
+from controller.cli.parse import shapes
 from controller.compiler import ProjectError
 from protocol.errors import InputError
 from tests.unit.desk import modules
@@ -91,3 +91,21 @@ def test_a_long_stage_gets_a_bar_with_rate_and_time_left(monkeypatch):
     assert screen._picture().plain == "  calibrate   █████░░░░░░░░░░░░░░░  128 of 512   32/s   12 s left"
     screen.end("calibrate", "512 samples", 4.0)
     assert screen._picture().plain == ""
+
+
+@pytest.mark.parametrize(("word", "points"), [("0.5%", 0.5), ("2", 2.0), ("1.25 %", 1.25), ("0", 0.0)])
+def test_the_accuracy_that_may_be_lost(fleet, project, monkeypatch, word, points):
+    asked = []
+    plain = making.compile_project
+    monkeypatch.setattr(
+        making, "compile_project", lambda *a, max_drop, **k: asked.append(max_drop) or plain(*a, **k)
+    )
+    assert fleet("build", "toy", "--project", project, "--max-drop", word).code == 0
+    assert asked == [points]
+
+
+@pytest.mark.parametrize("word", ["half", "-1", "101%", "0.5 points", ""])
+def test_what_is_not_a_percentage(fleet, project, word):
+    done = fleet("build", "toy", "--project", project, f"--max-drop={word}")
+    assert done.code == 3
+    assert "--max-drop 0.5%" in done.err
