@@ -183,7 +183,8 @@ def asinh(x: Array) -> Array:
 def acosh(x: Array) -> Array:
     """The inverse of cosh."""
     v = log1p((x - 1.0) + np.sqrt((x - 1.0) * (x + 1.0)))
-    return np.where(x > 2.0**500, log(x) + log(np.full_like(x, 2.0)), v)
+    v = np.where(x > 2.0**500, log(x) + log(np.full_like(x, 2.0)), v)
+    return np.where(x >= 1.0, v, F64(np.nan))
 
 
 def atanh(x: Array) -> Array:

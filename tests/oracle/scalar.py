@@ -70,15 +70,15 @@ def _erf_f32(x: Array) -> Array:
     return np.where(np.abs(v) < 4.0, polynomial, np.where(np.isnan(x), x, np.copysign(F32(1), x)))
 
 
-_FUNCTIONS: dict[str, Function] = {
+FUNCTIONS: dict[str, Function] = {
     name.capitalize(): by_type(getattr(functions, name))
     for name in (
         *("acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh", "log", "sin", "sinh", "tan"),
         "tanh",
     )
 }
-_FUNCTIONS["Erf"] = by_type(functions.erf, single=_erf_f32)
-_FUNCTIONS["Exp"] = by_type(functions.exp, single=exp_f32)
+FUNCTIONS["Erf"] = by_type(functions.erf, single=_erf_f32)
+FUNCTIONS["Exp"] = by_type(functions.exp, single=exp_f32)
 _expm1, _log1p = by_type(functions.expm1), by_type(functions.log1p)
 
 
@@ -88,7 +88,7 @@ def _sign(x: Array) -> Array:
 
 
 def _softplus(x: Array) -> Array:
-    return _log1p(_FUNCTIONS["Exp"](-np.abs(x))) + np.where(x > 0, x, x.dtype.type(0))
+    return _log1p(FUNCTIONS["Exp"](-np.abs(x))) + np.where(x > 0, x, x.dtype.type(0))
 
 
 def _rounding(function: Function) -> Function:
@@ -96,7 +96,7 @@ def _rounding(function: Function) -> Function:
 
 
 _UNARY: dict[str, Function] = {
-    **_FUNCTIONS,
+    **FUNCTIONS,
     "Abs": np.abs,
     "BitwiseNot": np.invert,
     "Ceil": _rounding(np.ceil),

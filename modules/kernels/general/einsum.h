@@ -1,5 +1,6 @@
 /* Einsum of up to three tensors: the outer walk goes over the output's labels, the inner one over those that are summed.
  *   FLEET_X        type of everything
+ *   FLEET_ACC      type of products and sums: unsigned for integers, which wrap
  *   FLEET_COUNT    number of operands */
 #include "general/walk.h"
 
@@ -29,25 +30,25 @@ static void FLEET_KERNEL(const struct fleet_einsum *p, const FLEET_X *a,
     }
     do {
         for (int32_t i = 0; i < p->outer.shape[last]; ++i) {
-            FLEET_X sum = 0;
+            FLEET_ACC sum = 0;
             bool more = fleet_walk_start(&p->inner, &s);
             while (more) {
                 for (int32_t k = 0; k < p->inner.shape[deep]; ++k) {
 #define FLEET_AT(operand) \
     (o.at[operand] + i * p->outer.stride[operand][last] + s.at[operand] + k * p->inner.stride[operand][deep])
-                    FLEET_X product = a[FLEET_AT(0)];
+                    FLEET_ACC product = (FLEET_ACC)a[FLEET_AT(0)];
 #if FLEET_COUNT > 1
-                    product = (FLEET_X)(product * b[FLEET_AT(1)]);
+                    product = product * (FLEET_ACC)b[FLEET_AT(1)];
 #endif
 #if FLEET_COUNT > 2
-                    product = (FLEET_X)(product * c[FLEET_AT(2)]);
+                    product = product * (FLEET_ACC)c[FLEET_AT(2)];
 #endif
 #undef FLEET_AT
-                    sum = (FLEET_X)(sum + product);
+                    sum = sum + product;
                 }
                 more = fleet_walk_next(&p->inner, &s);
             }
-            y[o.at[3] + i * p->outer.stride[3][last]] = sum;
+            y[o.at[3] + i * p->outer.stride[3][last]] = (FLEET_X)sum;
         }
     } while (fleet_walk_next(&p->outer, &o));
 }

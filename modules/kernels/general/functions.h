@@ -287,6 +287,9 @@ static inline double fleet_asinh_f64(double x)
 
 static inline double fleet_acosh_f64(double x)
 {
+    if (!(x >= 1.0)) {
+        return __builtin_nan("");
+    }
     if (x > 0x1p500) {
         return fleet_log_f64(x) + fleet_log_f64(2.0);
     }

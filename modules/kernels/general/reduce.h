@@ -4,6 +4,7 @@
  *   FLEET_LANES              1, or 4: as many running values, taken in turn, (l0 + l2) + (l1 + l3) in the end
  *   FLEET_FIRST              first value of each
  *   FLEET_STEP(acc, v)       the next value
+ *   FLEET_CENTRED            0, or 1: STEP and LAST may use `top`, the largest element, 0 if that is not finite
  *   FLEET_LAST(acc, n)       the result, from the last value and the number of elements
  *   FLEET_RUNTIME_AXES       0, or 1: the dimensions are read when the model runs
  *
@@ -25,6 +26,14 @@ static void FLEET_KERNEL(const struct fleet_reduce *p, const FLEET_X *x,
 #endif
     for (int32_t i = 0; i < p->results; ++i) {
         FLEET_ACC lanes[4] = {FLEET_FIRST, FLEET_FIRST, FLEET_FIRST, FLEET_FIRST};
+#if FLEET_CENTRED
+        double top = -__builtin_inf();
+        for (int32_t n = 0; n < r.count; ++n) {
+            const double v = (double)x[fleet_reduction_next(&r, p)];
+            top = top < v ? v : top;
+        }
+        top = fleet_abs_f64(top) <= 0x1.fffffffffffffp1023 ? top : 0.0;
+#endif
         for (int32_t n = 0; n < r.count; ++n) {
             const int32_t lane = n & (FLEET_LANES - 1);
             const FLEET_X v = x[fleet_reduction_next(&r, p)];

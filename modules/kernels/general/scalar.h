@@ -9,6 +9,22 @@
 #define fleet_exp_f32 fleet_exp
 #define fleet_abs_f32 __builtin_fabsf
 
+/* A float as an integer: towards zero; what is too large saturates, NaN gives 0. `above`: the least number that is. */
+#define FLEET_INTEGER(type, name, least, most, above) \
+    static inline type fleet_##name##_from_f64(double v) \
+    { \
+        return v != v ? 0 : v <= (double)(least) ? (type)(least) : v >= (above) ? (type)(most) : (type)v; \
+    }
+
+FLEET_INTEGER(int8_t, s8, INT8_MIN, INT8_MAX, 0x1p7)
+FLEET_INTEGER(int16_t, s16, INT16_MIN, INT16_MAX, 0x1p15)
+FLEET_INTEGER(int32_t, s32, INT32_MIN, INT32_MAX, 0x1p31)
+FLEET_INTEGER(int64_t, s64, INT64_MIN, INT64_MAX, 0x1p63)
+FLEET_INTEGER(uint8_t, u8, 0, UINT8_MAX, 0x1p8)
+FLEET_INTEGER(uint16_t, u16, 0, UINT16_MAX, 0x1p16)
+FLEET_INTEGER(uint32_t, u32, 0, UINT32_MAX, 0x1p32)
+FLEET_INTEGER(uint64_t, u64, 0, UINT64_MAX, 0x1p64)
+
 /* The remainder with the sign of the divisor, as Python's %; by 0 it is 0. */
 static inline int64_t fleet_mod_s64(int64_t a, int64_t b)
 {
@@ -43,7 +59,7 @@ static inline double fleet_fmod_f64(double a, double b)
     /* Every step is exact: it takes away the largest d·2^k that is no larger than what is left. */
     while (r >= d) {
         double part = d;
-        while (part <= r * 0.5) {
+        while (part <= r - part) {
             part = part * 2.0;
         }
         r = r - part;

@@ -39,6 +39,7 @@ def einsum(site: Site) -> Step:
         walks,
         (*(site.argument(index) for index in range(len(tensors))), Slot(site.out.name)),
         X=c_type(site.out.dtype),
+        ACC=c_type(site.out.dtype) if site.out.dtype.kind == "f" else "uint64_t",
         COUNT=str(len(tensors)),
     )
     return site.step(call, macs=site.out.size * math.prod(sizes[label] for label in inner))

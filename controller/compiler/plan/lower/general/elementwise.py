@@ -70,12 +70,7 @@ def cast(site: Site) -> Step:
     elif target.name == "float16":
         expression = f"fleet_half_from_f32((float){value})"
     elif source.name in _FLOATS and target.kind in "iu":
-        limits = np.iinfo(target)
-        least, above = f"{float(limits.min):.1f}", f"{float(2 ** (limits.bits - (target.kind == 'i'))):.1f}"
-        most = f"({y})({'~' if target.kind == 'u' else ''}{'0' if target.kind == 'u' else limits.max})"
-        low = "0" if target.kind == "u" else f"({y})(-{limits.max} - 1)"
-        inner = f"{value} <= {least} ? {low} : {value} >= {above} ? {most} : ({y}){value}"
-        expression = f"(({y})({value} != {value} ? 0 : {inner}))"
+        expression = f"fleet_{suffix(target)}_from_f64((double){value})"
     else:
         expression = f"(({y}){value})"
     return unary(site, "cast", expression)

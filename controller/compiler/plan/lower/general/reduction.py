@@ -32,18 +32,31 @@ def _rule(site: Site) -> dict[str, str]:
     size = f"fleet_abs_{name}(v)" if is_float else "((v) < 0 ? 0u - (uint64_t)(v) : (uint64_t)(v))"
     square = f"({wide})(({wide})(v) * ({wide})(v))"
     root = "__builtin_sqrtf(acc)" if dtype == np.float32 else "__builtin_sqrt((double)(acc))"
+    # What comes out as a float64.
+    narrow = f"({c})" if is_float else f"fleet_{name}_from_f64"
     sums = {"ACC": wide, "LANES": "4" if is_float else "1", "FIRST": "0", "LAST(acc, n)": "(acc)"}
     folds = {"ACC": c, "LANES": "1", "LAST(acc, n)": "(acc)"}
     step, last = "STEP(acc, v)", "LAST(acc, n)"
+    mean = (
+        f"((acc) / ({c})(n))"
+        if is_float
+        else f"((n) == 0 ? 0 : {signed}(acc) / ({'u' if not signed else ''}int64_t)(n))"
+    )
     adds = {step: f"(({wide})((acc) + ({wide})(v)))"}
     rules = {
         "ReduceL1": sums | {step: f"((acc) + {size})"},
-        "ReduceL2": sums | {step: f"((acc) + {square})", last: root},
-        "ReduceLogSum": sums | adds | {last: f"fleet_log_f64((double)({signed}(acc)))"},
+        "ReduceL2": sums | {step: f"((acc) + {square})", last: root if is_float else f"{narrow}({root})"},
+        "ReduceLogSum": sums | adds | {last: f"{narrow}(fleet_log_f64((double)({signed}(acc))))"},
         "ReduceLogSumExp": sums
-        | {"ACC": "double", step: "((acc) + fleet_exp_f64((double)(v)))", last: "fleet_log_f64(acc)"},
+        | {
+            "ACC": "double",
+            "LANES": "4",
+            "CENTRED": "1",
+            step: "((acc) + fleet_exp_f64((double)(v) - top))",
+            last: f"{narrow}(fleet_log_f64(acc) + top)",
+        },
         "ReduceMax": folds | {"FIRST": least, step: "((acc) < (v) ? (v) : (acc))"},
-        "ReduceMean": sums | adds | {last: f"({signed}(acc) / ({c if is_float else 'int64_t'})(n))"},
+        "ReduceMean": sums | adds | {last: mean},
         "ReduceMin": folds | {"FIRST": most, step: "((v) < (acc) ? (v) : (acc))"},
         "ReduceProd": folds | {"ACC": wide, "FIRST": "1", step: f"(({wide})((acc) * ({wide})(v)))"},
         "ReduceSum": sums | adds,
@@ -74,7 +87,7 @@ def reduce(site: Site) -> Step:
         (*arguments, Slot(out.name)),
         X=c_type(x.dtype),
         RUNTIME_AXES=str(int(runtime)),
-        **_rule(site),
+        **{"CENTRED": "0"} | _rule(site),
     )
     return site.step(call)
 
@@ -120,6 +133,7 @@ def cumulate(site: Site) -> Step:
     x, axis, attrs = site.tensor(0), site.tensor(1), site.node.attrs
     is_sum = site.node.op == "CumSum"
     c = c_type(x.dtype)
+    wide = c if x.dtype.kind == "f" else "uint64_t"
     call = instance(
         "cumulate.h",
         f"fleet_{site.node.op.lower()}_{suffix(x.dtype)}_{suffix(axis.dtype)}",
@@ -134,7 +148,7 @@ def cumulate(site: Site) -> Step:
         X=c,
         AXIS=c_type(axis.dtype),
         FIRST="0" if is_sum else "1",
-        **{"STEP(a, v)": f"(({c})((a) {'+' if is_sum else '*'} (v)))"},
+        **{"STEP(a, v)": f"(({c})(({wide})(a) {'+' if is_sum else '*'} ({wide})(v)))"},
     )
     return site.step(call)
 

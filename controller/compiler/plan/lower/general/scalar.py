@@ -52,6 +52,14 @@ def _sign(site: Site) -> str:
     return f"(x != x ? x : ({c})((x > 0) - (x < 0)))"
 
 
+def _shrink(site: Site) -> str:
+    """Integers are computed as float32."""
+    dtype = site.out.dtype
+    x = "x" if dtype.kind == "f" else "((float)x)"
+    moved = f"({x} < -p->alpha ? {x} + p->beta : {x} > p->alpha ? {x} - p->beta : 0)"
+    return moved if dtype.kind == "f" else f"fleet_{suffix(dtype)}_from_f64((double){moved})"
+
+
 def _f(site: Site, name: str) -> str:
     return f"fleet_{name}_{suffix(site.out.dtype)}"
 
@@ -68,9 +76,7 @@ _UNARY: dict[str, Callable[[Site], str]] = {
     "Not": lambda _: "(!x)",
     "Reciprocal": lambda _: "(1 / x)",
     "Selu": lambda s: f"(p->gamma * (x > 0 ? x : p->alpha * {_f(s, 'expm1')}(x)))",
-    "Shrink": lambda s: (
-        f"(({c_type(s.out.dtype)})(x < -p->alpha ? x + p->beta : x > p->alpha ? x - p->beta : 0))"
-    ),
+    "Shrink": _shrink,
     "Sign": _sign,
     "Softplus": lambda s: f"({_f(s, 'log1p')}({_f(s, 'exp')}(-{_f(s, 'abs')}(x))) + (x > 0 ? x : 0))",
     "Softsign": lambda s: f"(x / (1 + {_f(s, 'abs')}(x)))",
@@ -127,6 +133,14 @@ def _mod(site: Site) -> str:
     return _by_type("fmod" if c_like else "mod")(site)
 
 
+def _prelu(site: Site) -> str:
+    dtype = site.out.dtype
+    if dtype.kind == "f":
+        return "(a < 0 ? a * b : a)"
+    wide = _wide(dtype)
+    return "((void)b, a)" if dtype.kind == "u" else f"(a < 0 ? ({c_type(dtype)})(({wide})a * ({wide})b) : a)"
+
+
 _BINARY: dict[str, Callable[[Site], str]] = {
     "And": _compare("&&"),
     "BitShift": _shift,
@@ -142,7 +156,7 @@ _BINARY: dict[str, Callable[[Site], str]] = {
     "Min": lambda _: "(b < a ? b : a)",
     "Mod": _mod,
     "Or": _compare("||"),
-    "PRelu": lambda s: f"(({c_type(s.out.dtype)})(a < 0 ? a * b : a))",
+    "PRelu": _prelu,
     "Pow": _by_type("pow"),
     "Xor": _compare("!="),
 }
