@@ -5,7 +5,21 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from . import algebra, conv, convert, elementwise, matmul, movement, pool, reduction, scalar, softmax, unary
+from . import (
+    algebra,
+    conv,
+    convert,
+    elementwise,
+    features,
+    matmul,
+    movement,
+    pool,
+    quantized,
+    reduction,
+    scalar,
+    softmax,
+    unary,
+)
 from .arithmetic import Array
 from .document import Graph
 from .errors import DocumentError
@@ -16,9 +30,11 @@ OPERATORS: dict[str, Operator] = {
     **convert.OPERATORS,
     **conv.OPERATORS,
     **elementwise.OPERATORS,
+    **features.OPERATORS,
     **matmul.OPERATORS,
     **movement.OPERATORS,
     **pool.OPERATORS,
+    **quantized.OPERATORS,
     **reduction.OPERATORS,
     **scalar.OPERATORS,
     **softmax.OPERATORS,
