@@ -59,7 +59,7 @@ def conv_cases() -> Iterator[Case]:
         weights = pad4(w.out_c) * (w.kernel_h + 1) * (w.kernel_w * w.in_c // groups + 1)
         x, y = size(w.in_shape), size(w.out_shape)
         macs = y * w.kernel_h * w.kernel_w * w.in_c // groups
-        s8 = pack_params(w.fields, groups, 0, 3, -4, -128, 127, 0, patch_pixels(w, groups), w.kernel_h)
+        s8 = pack_params(w.fields, groups, 0, 3, -4, -128, 127, 0, patch_pixels(w, groups))
         f32 = pack_params(w.fields, groups, -np.inf, np.inf)
         channels = 4 * pad4(w.out_c)
         yield Case(f"s8 {name}", f"{kernel}_s8", s8, (x, weights, channels, channels, y, 1 << 18), macs)

@@ -19,17 +19,15 @@ def _round_up(n: int, multiple: int) -> int:
     return -(-n // multiple) * multiple
 
 
-def conv_s8(window: Params, groups: int, limit: int | None = None) -> tuple[Scratch, int, int]:
-    """Scratch of `fleet_conv_s8`, patch_pixels and patch_rows.
+def conv_s8(window: Params, groups: int, limit: int | None = None) -> tuple[Scratch, int]:
+    """Scratch of `fleet_conv_s8`, and patch_pixels.
 
-    As many pixels as fit into a patch, a multiple of 4. Beyond the limit, if there is one, patches of single
-    kernel rows, then of 2 pixels: fewer pixels read all weights more often.
+    As many pixels as fit into a patch, a multiple of 4, but at least 4: each patch reads all weights again.
     """
-    line, kernel_h = _line(window), window["kernel_h"]
-    few, two = min(line, 4), min(line, 2)
+    line = _line(window)
 
     def patch(pixels: int) -> int:
-        return _conv_s8(window, groups, pixels, kernel_h)[0]
+        return _conv_s8(window, groups, pixels)[0]
 
     def most(bound: int) -> int:
         fours = range(4, line, 4)
@@ -37,29 +35,25 @@ def conv_s8(window: Params, groups: int, limit: int | None = None) -> tuple[Scra
             return line
         return fours[max(0, bisect_right(fours, bound, key=patch) - 1)]
 
-    largest, stacked = most(_PATCH_BYTES), most(_STACK_PATCH)
-    choices = [(largest, kernel_h)]
-    if limit is not None:
-        choices = [(most(min(limit, _PATCH_BYTES)), kernel_h), (stacked, kernel_h)]
-    choices += [(few, 1), (two, kernel_h), (two, 1)]
-    patches = [_conv_s8(window, groups, *choice) for choice in choices]
-    least = min(_scratch(nbytes) for nbytes, _ in patches)
-    bound = patches[0][0] if limit is None else max(limit, least)
-    best = next(i for i, (nbytes, _) in enumerate(patches) if _scratch(nbytes) <= bound)
-    nbytes, macro = patches[best]
-    return Scratch(_scratch(nbytes), macro, least), *choices[best]
+    stacked = most(_STACK_PATCH)
+    least = _scratch(patch(stacked))
+    pixels = most(_PATCH_BYTES if limit is None else min(limit, _PATCH_BYTES))
+    if limit is not None and _scratch(patch(pixels)) > limit:
+        pixels = stacked
+    nbytes, macro = _conv_s8(window, groups, pixels)
+    return Scratch(_scratch(nbytes), macro, least), pixels
 
 
-def _conv_s8(window: Params, groups: int, pixels: int, rows: int) -> tuple[int, str]:
+def _conv_s8(window: Params, groups: int, pixels: int) -> tuple[int, str]:
     kernel_h, kernel_w, stride_w = window["kernel_h"], window["kernel_w"], window["stride_w"]
     step = stride_w if window["dilation_w"] == 1 and stride_w <= kernel_w else kernel_w
-    ic, oc = window["in_c"] // groups, window["out_c"] // groups
-    macro = f"FLEET_CONV_S8_SCRATCH({pixels}, {rows}, {kernel_h}, {kernel_w}, {step}, {ic}, {oc})"
+    ic = window["in_c"] // groups
+    macro = f"FLEET_CONV_S8_SCRATCH({pixels}, {kernel_h}, {kernel_w}, {step}, {ic})"
     run = ((pixels - 1) * step + kernel_w) * ic
     if step * ic % 2 or (kernel_h > 1 and kernel_w * ic < 16):
         windows = 16 * (min(pixels, 4) * kernel_h * ((kernel_w * ic + 1) // 2) + 3)
         return windows + _round_up(2 * kernel_h * run + 14, 16), macro
-    return 8 * rows * _round_up(run, 8) + (4 * pixels * _round_up(oc, 4) if rows < kernel_h else 0), macro
+    return 8 * kernel_h * _round_up(run, 8), macro
 
 
 _MOST_TILES, _LEAST_TILES = 64, 8
@@ -87,21 +81,16 @@ def winograd_conv_s8(window: Params, limit: int | None = None) -> tuple[Scratch,
 def _line(window: Params) -> int:
     """Outputs that a patch may hold: a row, or all where neighbours in memory are neighbours in the map."""
     pointwise = all(window[key] == 1 for key in ("kernel_h", "kernel_w", "stride_h", "stride_w"))
-    unpadded = not any(window[key] for key in ("pad_top", "pad_left", "pad_bottom", "pad_right"))
+    unpadded = not any(window.get(key) for key in ("pad_top", "pad_left", "pad_bottom", "pad_right"))
     if pointwise and unpadded:
         return int(window["batch"] * window["out_h"] * window["out_w"])
     return int(window["out_w"])
 
 
-def matmul_s8(rows: int, depth: int, limit: int | None = None) -> tuple[Scratch, int]:
+def matmul_s8(window: Params, limit: int | None = None) -> tuple[Scratch, int]:
     """Scratch of `fleet_matmul_s8`, and patch_rows: as for a 1x1 convolution over the rows."""
-    row = 8 * _round_up(depth, 2)
-    choices = [min(rows, max(4, _PATCH_BYTES // row // 4 * 4)), min(rows, 4), min(rows, 2)]
-    sizes = [_scratch(8 * _round_up(count * _round_up(depth, 2), 8)) for count in choices]
-    bound = sizes[0] if limit is None else max(limit, sizes[-1])
-    best = next(i for i, nbytes in enumerate(sizes) if nbytes <= bound)
-    macro = f"FLEET_MATMUL_S8_SCRATCH({choices[best]}, {depth})"
-    return Scratch(sizes[best], macro, sizes[-1]), choices[best]
+    space, rows = conv_s8(window, 1, limit)
+    return Scratch(space.nbytes, f"FLEET_MATMUL_S8_SCRATCH({rows}, {window['in_c']})", space.least), rows
 
 
 def depthwise_conv_s8(window: Params, limit: int | None = None) -> tuple[Scratch, int]:

@@ -6,10 +6,9 @@
 /* Variants without scratch ignore what it depends on. */
 #pragma clang diagnostic ignored "-Wunused-parameter"
 
-EXPORT int32_t scratch_fleet_conv_s8(int32_t pixels, int32_t rows, int32_t kernel_h, int32_t kernel_w, int32_t step, int32_t ic,
-                                     int32_t oc)
+EXPORT int32_t scratch_fleet_conv_s8(int32_t pixels, int32_t kernel_h, int32_t kernel_w, int32_t step, int32_t ic)
 {
-    return FLEET_CONV_S8_SCRATCH(pixels, rows, kernel_h, kernel_w, step, ic, oc);
+    return FLEET_CONV_S8_SCRATCH(pixels, kernel_h, kernel_w, step, ic);
 }
 
 EXPORT int32_t scratch_fleet_winograd_conv_s8(int32_t tiles, int32_t ic)

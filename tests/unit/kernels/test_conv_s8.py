@@ -26,7 +26,6 @@ class Layer:
     planar: bool = False
     backwards: bool = False
     patch_pixels: int = 4
-    patch_rows: int = 1
 
 
 def make(rng, w, groups, *, extreme=False):
@@ -49,7 +48,6 @@ def make(rng, w, groups, *, extreme=False):
         planar=bool(rng.random() < 0.3),
         backwards=bool(rng.random() < 0.5),
         patch_pixels=int(rng.choice([1, 2, 3, 4, 7, 8, 50])),
-        patch_rows=int(rng.integers(1, w.kernel_h + 1)),
     )
 
 
@@ -69,7 +67,7 @@ def params(layer, *, planar):
     return pack_params(
         layer.window.fields,
         (layer.groups, planar, layer.in_zero_point, layer.out_zero_point),
-        (layer.clamp, layer.backwards, layer.patch_pixels, layer.patch_rows),
+        (layer.clamp, layer.backwards, layer.patch_pixels),
     )
 
 
@@ -85,12 +83,10 @@ def check_conv(machines, layer):
         scratch = machine.scratch(
             "fleet_conv_s8",
             layer.patch_pixels,
-            layer.patch_rows,
             w.kernel_h,
             w.kernel_w,
             step(w),
             w.in_c // layer.groups,
-            w.out_c // layer.groups,
         )
         constants = packing.conv_s8(
             machine.target, layer.weights, layer.bias, layer.multipliers, layer.groups

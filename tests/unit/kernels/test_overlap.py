@@ -41,7 +41,7 @@ def check_conv(machines, layer):
     w = layer.window
     for machine in machines:
         simd = machine.target == "simd"
-        sizes = (layer.patch_pixels, layer.patch_rows, w.kernel_h, w.kernel_w, step(w), w.in_c, w.out_c)
+        sizes = (layer.patch_pixels, w.kernel_h, w.kernel_w, step(w), w.in_c)
         scratch = machine.scratch("fleet_conv_s8", *sizes)
         distance = overlap.conv_s8(as_params(w), layer.patch_pixels, planar=layer.planar, simd=simd)
         constants = packing.conv_s8(machine.target, layer.weights, layer.bias, layer.multipliers, 1)

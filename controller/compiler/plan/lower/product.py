@@ -44,7 +44,7 @@ def _constant_s8(site: Site, parts: Convolution) -> Call:
     simd = site.target.simd
     rows, depth, columns = (parts.window[key] for key in ("in_w", "in_c", "out_c"))
     scales = multipliers(site.quant(0), site.quant(1), site.out_quant, columns)
-    space, patch_rows = scratch.matmul_s8(rows, depth, site.scratch_limit)
+    space, patch_rows = scratch.matmul_s8(parts.window, site.scratch_limit)
     return Call(
         "fleet_matmul_s8",
         "fleet_matmul_s8_params",

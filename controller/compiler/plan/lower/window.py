@@ -97,7 +97,6 @@ def _conv_s8(site: Site, parts: Convolution) -> tuple[Call, Distance | None]:
     kernel = "fleet_depthwise_conv_s8" if parts.depthwise else "fleet_conv_s8"
     winograd = scratch.winograd_conv_s8(window, site.scratch_limit) if _suits_winograd(site, parts) else None
     distance: Distance | None = None
-    rows = 1
     if parts.depthwise:
         weights = packing.depthwise_conv_s8(parts.weights, simd=simd)
         space, pixels = scratch.depthwise_conv_s8(window, site.scratch_limit)
@@ -107,7 +106,7 @@ def _conv_s8(site: Site, parts: Convolution) -> tuple[Call, Distance | None]:
         space, pixels = winograd
     else:
         weights = packing.conv_s8(parts.weights, groups, simd=simd)
-        space, pixels, rows = scratch.conv_s8(window, groups, site.scratch_limit)
+        space, pixels = scratch.conv_s8(window, groups, site.scratch_limit)
         if groups == 1:
             distance = overlap.conv_s8(window, pixels, planar=planar, simd=simd)
     padded = 1 if parts.depthwise else groups
@@ -122,7 +121,6 @@ def _conv_s8(site: Site, parts: Convolution) -> tuple[Call, Distance | None]:
             **site.bounds_s8(),
             "backwards": 0,
             "patch_pixels": pixels,
-            "patch_rows": rows,
         },
         (
             site.argument(0),

@@ -11,8 +11,7 @@
  * in_planar      0 or 1; 1: the input is [batch, in_c, in_h, in_w]. fleet_conv_s8 only
  * backwards      0 or 1; 1: the last output is computed first, so that the output may run over the input from above
  * patch_pixels   >= 1; outputs that a fast kernel computes at a time: more of them need more scratch and read the weights less
- *                often. 4 and multiples of it are best
- * patch_rows     1 … kernel_h; kernel rows that it computes at a time: fewer need less scratch. fleet_conv_s8 only */
+ *                often. 4 and multiples of it are best */
 struct fleet_conv_s8_params {
     struct fleet_window window;
     int32_t groups;
@@ -22,7 +21,6 @@ struct fleet_conv_s8_params {
     int32_t out_min, out_max;
     int32_t backwards;
     int32_t patch_pixels;
-    int32_t patch_rows;
 };
 
 /* int8 convolution. |bias| + Σ|w|·max(127 − zx, zx + 128) < 2^31 for each output channel; multipliers finite.
@@ -65,21 +63,19 @@ void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const 
 #define FLEET_CONV_S8_WINDOWS(pixels, kernel_h, kernel_w, ic) \
     (16 * (FLEET_MIN(pixels, FLEET_CONV_S8_TILE) * (kernel_h) * (((kernel_w) * (ic) + 1) / 2) + 3))
 
-/* pixels, rows: patch_pixels, patch_rows.  step: FLEET_CONV_S8_STEP.  ic, oc: IC and OC.  What a patch is: see
- * simd128/convolution/patch_dot_s8.h. */
-#define FLEET_CONV_S8_PATCH(pixels, rows, kernel_h, kernel_w, step, ic, oc)                            \
+/* pixels: patch_pixels.  step: FLEET_CONV_S8_STEP.  ic: IC.  What a patch is: see simd128/convolution/patch_dot_s8.h. */
+#define FLEET_CONV_S8_PATCH(pixels, kernel_h, kernel_w, step, ic)                                      \
     (FLEET_CONV_S8_FLAT(kernel_h, kernel_w, step, ic)                                                  \
          ? FLEET_CONV_S8_WINDOWS(pixels, kernel_h, kernel_w, ic) +                                     \
                FLEET_ROUND_UP(2 * (kernel_h) * FLEET_CONV_S8_RUN(pixels, kernel_w, step, ic) + 14, 16) \
-         : 8 * (rows) * FLEET_ROUND_UP(FLEET_CONV_S8_RUN(pixels, kernel_w, step, ic), 8) +             \
-               ((rows) < (kernel_h) ? 4 * (pixels) * FLEET_ROUND_UP(oc, 4) : 0))
-#define FLEET_CONV_S8_SCRATCH(pixels, rows, kernel_h, kernel_w, step, ic, oc) \
-    FLEET_PATCH_SCRATCH(FLEET_CONV_S8_PATCH(pixels, rows, kernel_h, kernel_w, step, ic, oc))
+         : 8 * (kernel_h) * FLEET_ROUND_UP(FLEET_CONV_S8_RUN(pixels, kernel_w, step, ic), 8))
+#define FLEET_CONV_S8_SCRATCH(pixels, kernel_h, kernel_w, step, ic) \
+    FLEET_PATCH_SCRATCH(FLEET_CONV_S8_PATCH(pixels, kernel_h, kernel_w, step, ic))
 
 /* int8 convolution of 3×3, stride 1, dilation 1, equal to fleet_conv_s8 bit for bit with fewer products (Winograd). Not in place.
  *   in_c             a multiple of 8
  *   out_c            a multiple of 16
- *   groups           1;  in_planar 0;  backwards and patch_rows are not read
+ *   groups           1;  in_planar 0;  backwards is not read
  *   patch_pixels     tiles of 2×2 outputs that are computed at a time: each time transforms all weights
  * Σ|w|·max(127 − zx, zx + 128) < 2^29 for each output channel, and the conditions of fleet_conv_s8.
  *
@@ -97,7 +93,7 @@ void fleet_winograd_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *
 #endif
 
 /* int8 depthwise convolution: groups = in_c = out_c, weights of one input channel each. Conditions and overlap as
- * fleet_conv_s8; a patch has up to two lines of outputs. groups and patch_rows are not read, in_planar is 0.
+ * fleet_conv_s8; a patch has up to two lines of outputs. groups is not read, in_planar is 0.
  *
  * Packing for reference:
  *   weights       [kernel_h][kernel_w][out_c]

@@ -22,7 +22,7 @@ void fleet_matmul_s8(const struct fleet_matmul_s8_params *p, const int8_t *x, co
                      const float *multipliers, int8_t *y, void *scratch);
 
 /* rows: patch_rows. */
-#define FLEET_MATMUL_S8_SCRATCH(rows, depth) FLEET_CONV_S8_SCRATCH(rows, 1, 1, 1, 1, FLEET_ROUND_UP(depth, 2), 0)
+#define FLEET_MATMUL_S8_SCRATCH(rows, depth) FLEET_CONV_S8_SCRATCH(rows, 1, 1, 1, depth)
 
 /* batch, rows, depth, columns   >= 1
  * a_batch_stride, b_batch_stride   elements from one matrix to the next, 0 to use one for all

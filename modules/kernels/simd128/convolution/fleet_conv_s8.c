@@ -80,24 +80,20 @@ static void widen_windows(const struct row *row, const struct fleet_window *w, i
     }
 }
 
-/* A flat patch: each output has a copy of its window, one segment of all pairs, made for one tile at a time.
+/* Gives each output of a tile of a flat patch a copy of its window: one segment of all pairs.
  * rows: widened, `run` elements apart.  step: elements between neighbouring outputs. */
-static void dot_windows(const int16_t *rows, int32_t kernel_h, int32_t run, int32_t step, int32_t pairs, int32_t pixels,
-                        int16_t *windows, const int8_t *weights, const struct fleet_sums *sums, struct fleet_patch_output out)
+static struct fleet_patch splat_windows(const int16_t *rows, int32_t run, int32_t step, const struct fleet_patch *shared,
+                                        int32_t pixels, int16_t *windows)
 {
-    for (int32_t first = 0; first < pixels; first += FLEET_CONV_S8_TILE) {
-        const int32_t count = FLEET_MIN(FLEET_CONV_S8_TILE, pixels - first);
-        int16_t *end = windows;
-        for (int32_t i = first; i < first + count; ++i) {
-            for (int32_t kh = 0; kh < kernel_h; ++kh) {
-                fleet_splat(rows + kh * run + i * step, 2 * pairs, end);
-                end += 8 * pairs;
-            }
+    int16_t *end = windows;
+    for (int32_t i = 0; i < pixels; ++i) {
+        for (int32_t s = 0; s < shared->segments; ++s) {
+            fleet_splat(rows + s * run + i * step, 2 * shared->pairs, end);
+            end += 8 * shared->pairs;
         }
-        const struct fleet_patch patch = {windows, 8 * kernel_h * pairs, 0, 1, kernel_h * pairs, count};
-        fleet_patch_dot_s8(&patch, weights, 0, 1, sums, &out);
-        out.y += count * out.pixel_step;
     }
+    const int32_t pairs = shared->segments * shared->pairs;
+    return (struct fleet_patch){windows, 8 * pairs, 0, 1, pairs, pixels};
 }
 
 void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const int8_t *weights, const int32_t *bias,
@@ -118,11 +114,9 @@ void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const 
     const int32_t plane = w.in_h * w.in_w;
     const int32_t step = FLEET_CONV_S8_STEP(w.kernel_w, w.stride_w, w.dilation_w) * group_in;
     const bool flat = FLEET_CONV_S8_FLAT(w.kernel_h, w.kernel_w * group_in, step, 1);
-    const int32_t patch_rows = flat ? w.kernel_h : p->patch_rows;
     _Alignas(16) int8_t stack[FLEET_STACK_PATCH];
-    int32_t *sums = scratch ? scratch : (void *)stack;
-    int16_t *data = (int16_t *)(sums + (patch_rows < w.kernel_h ? p->patch_pixels * group_padded : 0));
-    int16_t *widened = data + FLEET_CONV_S8_WINDOWS(p->patch_pixels, w.kernel_h, w.kernel_w, group_in) / 2;
+    int16_t *const data = scratch ? scratch : (void *)stack;
+    int16_t *const widened = data + FLEET_CONV_S8_WINDOWS(p->patch_pixels, w.kernel_h, w.kernel_w, group_in) / 2;
     struct row row = {0, w.in_w, group_in, p->in_planar ? 1 : w.in_c, p->in_planar ? plane : 1, p->in_zero_point};
 
     const int32_t lines = w.batch * w.out_h;
@@ -141,41 +135,35 @@ void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const 
             const int32_t pixels = FLEET_MIN(p->patch_pixels, w.out_w - ow);
             const int32_t run = (pixels - 1) * step + w.kernel_w * group_in;
             for (int32_t g = 0; g < p->groups; ++g) {
-                struct fleet_patch patch = {data, step * 4, FLEET_SPLATTED(run), 0, pairs, pixels};
-                const struct fleet_patch_output out = {
+                struct fleet_patch_output out = {
                     y + ((n * w.out_h + oh) * w.out_w + ow) * w.out_c + g * group_out,
                     w.out_c,
                     group_out,
                     p->out_zero_point,
                     p->out_min,
                     p->out_max,
-                    multipliers + g * group_padded,
                 };
-                struct fleet_sums part = {bias + g * group_padded, 0, sums};
-                for (int32_t first = rows.first; first < rows.last; first += patch_rows) {
-                    const int32_t last = FLEET_MIN(first + patch_rows, rows.last);
-                    for (int32_t kh = first; kh < last; ++kh) {
-                        const int32_t ih = top + kh * w.dilation_h;
-                        int16_t *segment = data + (kh - first) * patch.segment_step;
-                        int16_t *out_row = flat ? widened + kh * run : fleet_unsplatted(segment, run);
-                        row.x = ih < 0 || ih >= w.in_h ? (const int8_t *)0
-                                                       : x + n * plane * w.in_c + ih * w.in_w * row.column_step +
-                                                             g * group_in * row.channel_step;
-                        widen_windows(&row, &w, ow * w.stride_w - w.pad_left, pixels, out_row);
-                        if (!flat) {
-                            fleet_splat(out_row, run, segment);
-                        }
+                const struct fleet_patch patch = {data, step * 4, FLEET_SPLATTED(run), rows.last - rows.first, pairs, pixels};
+                for (int32_t s = 0; s < patch.segments; ++s) {
+                    const int32_t ih = top + (rows.first + s) * w.dilation_h;
+                    int16_t *const segment = data + s * patch.segment_step;
+                    int16_t *const out_row = flat ? widened + s * run : fleet_unsplatted(segment, run);
+                    row.x = ih < 0 || ih >= w.in_h ? (const int8_t *)0
+                                                   : x + n * plane * w.in_c + ih * w.in_w * row.column_step +
+                                                         g * group_in * row.channel_step;
+                    widen_windows(&row, &w, ow * w.stride_w - w.pad_left, pixels, out_row);
+                    if (!flat) {
+                        fleet_splat(out_row, run, segment);
                     }
-                    patch.segments = last - first;
-                    part.to = last < rows.last ? sums : (int32_t *)0;
-                    const int8_t *group = weights + g * group_weights;
-                    if (flat) {
-                        dot_windows(widened, w.kernel_h, run, step, pairs, pixels, data, group, &part, out);
-                    } else {
-                        fleet_patch_dot_s8(&patch, group, first, w.kernel_h, &part, &out);
-                    }
-                    part.from = sums;
-                    part.from_step = group_padded;
+                }
+                const int32_t tile = flat ? FLEET_CONV_S8_TILE : pixels;
+                for (int32_t first = 0; first < pixels; first += tile) {
+                    const struct fleet_patch part =
+                        flat ? splat_windows(widened + first * step, run, step, &patch, FLEET_MIN(tile, pixels - first), data)
+                             : patch;
+                    fleet_patch_dot_s8(&part, weights + g * group_weights, flat ? 0 : rows.first, flat ? 1 : w.kernel_h,
+                                       bias + g * group_padded, multipliers + g * group_padded, &out);
+                    out.y += tile * w.out_c;
                 }
             }
         }

@@ -50,7 +50,7 @@ static void interleave_rows(const struct fleet_window *w, const int8_t *upper, c
     }
 }
 
-static inline void store_outputs(const struct line *line, int32_t i, const v128_t sum[2], const struct fleet_to_int8_lanes *q)
+static __attribute__((always_inline)) inline void store_outputs(const struct line *line, int32_t i, const v128_t sum[2], const struct fleet_to_int8_lanes *q)
 {
     int8_t *y = line->y + i * line->pixel_step;
     const v128_t low = fleet_to_int8_x4(wasm_f32x4_mul(wasm_f32x4_convert_i32x4(sum[0]), line->multipliers[0]), q);
@@ -66,7 +66,7 @@ static inline void store_outputs(const struct line *line, int32_t i, const v128_
 }
 
 /* A 3×3 kernel, its taps in registers or on the engine's stack. */
-static void line_3x3(const struct rows *rows, const struct line *line, const v128_t taps[TAPS_3X3],
+static __attribute__((noinline)) void line_3x3(const struct rows *rows, const struct line *line, const v128_t taps[TAPS_3X3],
                      const struct fleet_to_int8_lanes *q)
 {
     v128_t t[TAPS_3X3];

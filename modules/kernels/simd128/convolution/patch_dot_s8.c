@@ -12,8 +12,9 @@
 struct product {
     const struct fleet_patch *patch;
     const int8_t *weights;
-    int32_t segment, segments;
-    const struct fleet_sums *sums;
+    int32_t first_segment, segments;
+    const int32_t *bias;
+    const float *multipliers;
     const struct fleet_patch_output *out;
     struct fleet_to_int8_lanes q;
 };
@@ -21,8 +22,6 @@ struct product {
 /* What belongs to each output of a tile. */
 struct pixels {
     const int16_t *x[PATCH_PIXELS];
-    const int32_t *from[PATCH_PIXELS];
-    int32_t *to[PATCH_PIXELS];
     int8_t *y[PATCH_PIXELS];
 };
 
@@ -70,18 +69,14 @@ static inline __attribute__((always_inline)) void dot_segments(const struct flee
             at[i] = x[i] + s * patch->segment_step;
         }
         int32_t pairs = patch->pairs;
-        /* Small tiles do so little in a step that the loop itself would take most of the time. */
-        const int32_t unrolled = pixels == 4 ? 1 : 4 / (int32_t)pixels;
-        if (vectors == 2 && unrolled > 1) {
-            for (; pairs >= unrolled; pairs -= unrolled) {
+        if (pixels == 1) {
+            /* So little work in a step that the loop itself would take most of the time. */
+            for (; pairs >= 4; pairs -= 4) {
                 FLEET_UNROLL
-                for (int32_t j = 0; j < unrolled; ++j) {
+                for (int32_t j = 0; j < 4; ++j) {
                     dot_pair(at, weights, pixels, vectors, sum);
                     weights += 8 * vectors;
-                    FLEET_UNROLL
-                    for (uint32_t i = 0; i < pixels; ++i) {
-                        at[i] += 8;
-                    }
+                    at[0] += 8;
                 }
             }
         }
@@ -100,41 +95,39 @@ static inline __attribute__((always_inline)) void dot_tile(const struct product 
                                                            uint32_t pixels, uint32_t vectors)
 {
     const int32_t segment = 2 * p->patch->pairs;
-    const int8_t *weights = p->weights + segment * (c * p->segments + (int32_t)(4 * vectors) * p->segment);
+    const int8_t *weights = p->weights + segment * (c * p->segments + (int32_t)(4 * vectors) * p->first_segment);
     v128_t sum[PATCH_PIXELS][PATCH_VECTORS];
     FLEET_UNROLL
-    for (uint32_t i = 0; i < pixels; ++i) {
+    for (uint32_t v = 0; v < vectors; ++v) {
         FLEET_UNROLL
-        for (uint32_t v = 0; v < vectors; ++v) {
-            sum[i][v] = wasm_v128_load(at->from[i] + c + 4 * v);
+        for (uint32_t i = 0; i < pixels; ++i) {
+            sum[i][v] = wasm_v128_load(p->bias + c + 4 * v);
         }
     }
     dot_segments(p->patch, at->x, weights, pixels, vectors, sum);
-    if (p->sums->to) {
-        FLEET_UNROLL
-        for (uint32_t i = 0; i < pixels; ++i) {
-            FLEET_UNROLL
-            for (uint32_t v = 0; v < vectors; ++v) {
-                wasm_v128_store(at->to[i] + c + 4 * v, sum[i][v]);
-            }
-        }
-        return;
-    }
-    v128_t m[PATCH_VECTORS];
-    FLEET_UNROLL
-    for (uint32_t v = 0; v < vectors; ++v) {
-        m[v] = wasm_v128_load(p->out->multipliers + c + 4 * v);
-    }
-    const int32_t channels = p->out->channels - c;
+    /* Engines give registers to what is live over a loop's end: through memory, the sums keep theirs within the loop. */
+    int32_t sums[4 * PATCH_PIXELS * PATCH_VECTORS];
     FLEET_UNROLL
     for (uint32_t i = 0; i < pixels; ++i) {
         FLEET_UNROLL
         for (uint32_t v = 0; v < vectors; ++v) {
-            sum[i][v] = fleet_to_int8_x4(wasm_f32x4_mul(wasm_f32x4_convert_i32x4(sum[i][v]), m[v]), &p->q);
+            wasm_v128_store(sums + 4 * (PATCH_VECTORS * i + v), sum[i][v]);
         }
+    }
+    __asm__ volatile("" : : "r"(sums) : "memory");
+    const int32_t channels = p->out->channels - c;
+    v128_t m[PATCH_VECTORS];
+    FLEET_UNROLL
+    for (uint32_t v = 0; v < vectors; ++v) {
+        m[v] = wasm_v128_load(p->multipliers + c + 4 * v);
     }
     FLEET_UNROLL
     for (uint32_t i = 0; i < pixels; ++i) {
+        FLEET_UNROLL
+        for (uint32_t v = 0; v < vectors; ++v) {
+            const v128_t complete = wasm_v128_load(sums + 4 * (PATCH_VECTORS * i + v));
+            sum[i][v] = fleet_to_int8_x4(wasm_f32x4_mul(wasm_f32x4_convert_i32x4(complete), m[v]), &p->q);
+        }
         int8_t *y = at->y[i] + c;
         if (vectors == 1) {
             fleet_store_int8_x4(y, sum[i][0], channels);
@@ -149,16 +142,13 @@ static inline __attribute__((always_inline)) void dot_tile(const struct product 
 
 static inline __attribute__((always_inline)) struct pixels pixels_from(const struct product *p, int32_t first, uint32_t pixels)
 {
-    const int32_t padded = FLEET_ROUND_UP(p->out->channels, 4);
     struct pixels result;
     FLEET_UNROLL
     for (uint32_t i = 0; i < pixels; ++i) {
         /* Beyond the last pixel the last is computed again, to the same place. */
-        const int32_t at = FLEET_MIN(first + (int32_t)i, p->patch->pixels - 1);
-        result.x[i] = p->patch->data + at * p->patch->pixel_step;
-        result.from[i] = p->sums->from + at * p->sums->from_step;
-        result.to[i] = p->sums->to ? p->sums->to + at * padded : (int32_t *)0;
-        result.y[i] = p->out->y + at * p->out->pixel_step;
+        const int32_t pixel = FLEET_MIN(first + (int32_t)i, p->patch->pixels - 1);
+        result.x[i] = p->patch->data + pixel * p->patch->pixel_step;
+        result.y[i] = p->out->y + pixel * p->out->pixel_step;
     }
     return result;
 }
@@ -172,27 +162,25 @@ static inline __attribute__((always_inline)) void dot_blocks(const struct produc
     }
 }
 
-void fleet_patch_dot_s8(const struct fleet_patch *patch, const int8_t *weights, int32_t segment, int32_t segments,
-                        const struct fleet_sums *sums, const struct fleet_patch_output *out)
+void fleet_patch_dot_s8(const struct fleet_patch *patch, const int8_t *weights, int32_t first_segment, int32_t segments,
+                        const int32_t *bias, const float *multipliers, const struct fleet_patch_output *out)
 {
     const struct product p = {
-        patch, weights, segment, segments, sums, out, fleet_to_int8_lanes_of(out->zero_point, out->min, out->max),
+        patch, weights, first_segment, segments, bias, multipliers, out,
+        fleet_to_int8_lanes_of(out->zero_point, out->min, out->max),
     };
-    const int32_t pixels = patch->pixels;
     int32_t i = 0;
-    for (; i + 2 < pixels; i += 4) {
+    for (; i + 1 < patch->pixels; i += 4) {
         dot_blocks(&p, i, 4);
     }
-    if (i + 1 < pixels) {
-        dot_blocks(&p, i, 2);
-    } else if (i < pixels) {
+    if (i < patch->pixels) {
         dot_blocks(&p, i, 1);
     }
     const int32_t last = FLEET_ROUND_UP(out->channels, 4) - 4;
     if (last % 8 == 0) {
-        for (i = 0; i < pixels; i += 2) {
-            const struct pixels at = pixels_from(&p, i, 2);
-            dot_tile(&p, &at, last, 2, 1);
+        for (i = 0; i < patch->pixels; ++i) {
+            const struct pixels at = pixels_from(&p, i, 1);
+            dot_tile(&p, &at, last, 1, 1);
         }
     }
 }

@@ -20,25 +20,17 @@ struct fleet_patch {
     int32_t pixels;
 };
 
-/* Where sums come from and go to: those of a patch of some kernel rows only are passed from one call to the next. */
-struct fleet_sums {
-    const int32_t *from; /* bias, or [pixels][channels padded to 4] sums so far */
-    int32_t from_step;   /* elements from one pixel to the next */
-    int32_t *to;         /* [pixels][channels padded to 4]; NULL: the sums are complete, store outputs */
-};
-
 struct fleet_patch_output {
     int8_t *y;
     int32_t pixel_step; /* bytes from one output pixel to the next */
     int32_t channels;
     int32_t zero_point, min, max;
-    const float *multipliers;
 };
 
-/* weights: as fleet_conv_s8 packs them, of one group. They have `segments` segments, of which the patch is those from
- * `segment` on. */
-void fleet_patch_dot_s8(const struct fleet_patch *patch, const int8_t *weights, int32_t segment, int32_t segments,
-                        const struct fleet_sums *sums, const struct fleet_patch_output *out);
+/* weights, bias, multipliers: as fleet_conv_s8 packs them, of one group. The weights have `segments` segments, of which the
+ * patch has those from `first_segment` on: the others meet nothing but padding. */
+void fleet_patch_dot_s8(const struct fleet_patch *patch, const int8_t *weights, int32_t first_segment, int32_t segments,
+                        const int32_t *bias, const float *multipliers, const struct fleet_patch_output *out);
 
 /* Int16 elements that `count` widened activations take once they are splatted. */
 #define FLEET_SPLATTED(count) (FLEET_ROUND_UP(count, 8) * 4)
