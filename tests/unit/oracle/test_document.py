@@ -4,7 +4,7 @@ import cbor2
 import numpy as np
 import pytest
 
-from tests.oracle import DocumentError, load, run
+from tests.oracle import DocumentError, load, next_state, run
 from tests.oracle.arithmetic import F32
 from tests.oracle.interpreter import OPERATORS
 from tests.oracle.legal import ATTRIBUTES
@@ -126,3 +126,36 @@ def test_inputs_must_be_those_of_the_graph():
 def test_a_result_of_another_shape_is_refused():
     with pytest.raises(DocumentError, match=r"/test/node: tensor 'y' is float32\[1, 6\]"):
         evaluate("Sigmoid", [Value(X)], Out((6, 1)))
+
+
+def test_state_takes_the_place_of_the_last_run():
+    raw = cbor2.loads(one_node("Add", [Value(X), Value(X)], Out(X.shape)))
+    raw.update(inputs=["i0"], state={"i1": "y"})
+    graph = load(cbor2.dumps(raw))
+    first = run(graph, {"i0": X})
+    second = run(graph, {"i0": X}, next_state(graph, first))
+    assert np.array_equal(first["y"], X)
+    assert np.array_equal(second["y"], 2 * X)
+
+
+def test_a_result_has_the_size_that_its_dims_tell():
+    raw = cbor2.loads(one_node("Add", [Value(X), Value(X)], Out(X.shape)))
+    raw["tensors"]["size"] = {"dtype": "int32", "shape": [2], "data": np.array([2, 1], np.int32).tobytes()}
+    raw["dims"] = {"y": "size"}
+    assert run(load(cbor2.dumps(raw)), {"i0": X, "i1": X})["y"].tolist() == [[0], [2]]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint16", "int64", "float64"])
+def test_any_type_without_a_scale_is_added(dtype):
+    x = np.array([100, 27], dtype)
+    with np.errstate(over="ignore"):
+        assert np.array_equal(evaluate("Add", [Value(x), Value(x)], Out((2,), dtype)), x + x)
+
+
+def test_general_operators_have_their_attributes():
+    with pytest.raises(DocumentError, match="has no attribute 'fmod'"):
+        evaluate("Mod", [Value(X), Value(X)], Out(X.shape))
+    with pytest.raises(DocumentError, match="has an attribute 'alpha', which it cannot have"):
+        evaluate("Abs", [Value(X)], Out(X.shape), alpha=1.0)
+    with pytest.raises(DocumentError, match="has 2 inputs and 1 outputs"):
+        evaluate("Abs", [Value(X), Value(X)], Out(X.shape))
