@@ -324,3 +324,15 @@ def test_functions_are_accurate(name):
         found = getattr(functions, name)(x)
         error = np.abs(found - wide) / np.spacing(np.abs(wide.astype(np.float64)))
         assert error.max() <= (8 if name == "erf" else 4)
+
+
+def test_pow_of_float32_is_rounded_once():
+    random = np.random.default_rng(5)
+    x = np.concatenate([10 ** random.uniform(-6, 6, 20000), random.uniform(0.99, 1.01, 20000)])
+    y = np.concatenate([random.uniform(-6, 6, 20000), random.integers(1, 8000, 20000)])
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    with np.errstate(all="ignore"):
+        exact = np.power(x.astype(np.longdouble), y.astype(np.longdouble))
+        found = functions.power(x.astype(np.float64), y.astype(np.float64)).astype(np.float32)
+        error = np.abs(found - exact) / np.spacing(exact.astype(np.float32)).astype(np.longdouble)
+    assert error[np.isfinite(error)].max() <= 0.501
