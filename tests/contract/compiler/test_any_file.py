@@ -170,14 +170,14 @@ class Stages(Silent):
         self.said[stage] = (detail, seconds)
 
 
-def test_a_project_with_state_compares_its_targets(tmp_path):
+def test_a_project_with_state_is_judged_by_the_oracle(tmp_path):
     onnx.save(counter(), tmp_path / "m.onnx")
     (tmp_path / "model.toml").write_text(
         'name = "counter"\nversion = "1.0.0"\nonnx = "m.onnx"\n[state]\nh = "hn"\n'
     )
     stages = Stages()
     made = build(ModelProject.load(tmp_path), progress=stages)
-    assert stages.said["check"][0] == "simd = mvp, without the oracle (state), 64 inputs, bit for bit"
+    assert stages.said["check"][0] == "simd = mvp = oracle, 64 inputs, bit for bit"
     assert made.modules["mvp"].meta.state.size >= 12
 
 
