@@ -23,6 +23,7 @@ def conv_s8(window: Params, groups: int, limit: int | None = None) -> tuple[Scra
     """Scratch of `fleet_conv_s8`, and patch_pixels.
 
     As many pixels as fit into a patch, a multiple of 4, but at least 4: each patch reads all weights again.
+    Only a limit makes it fewer.
     """
     line = _line(window)
 
@@ -35,11 +36,11 @@ def conv_s8(window: Params, groups: int, limit: int | None = None) -> tuple[Scra
             return line
         return fours[max(0, bisect_right(fours, bound, key=patch) - 1)]
 
-    stacked = most(_STACK_PATCH)
-    least = _scratch(patch(stacked))
-    pixels = most(_PATCH_BYTES if limit is None else min(limit, _PATCH_BYTES))
-    if limit is not None and _scratch(patch(pixels)) > limit:
-        pixels = stacked
+    pixels = most(_PATCH_BYTES)
+    if limit is not None:
+        fewer = (most(min(limit, _PATCH_BYTES)), most(_STACK_PATCH), min(line, 2), 1)
+        pixels = next((count for count in fewer if _scratch(patch(count)) <= limit), 1)
+    least = _scratch(patch(1))
     nbytes, macro = _conv_s8(window, groups, pixels)
     return Scratch(_scratch(nbytes), macro, least), pixels
 
