@@ -17,6 +17,7 @@ from controller.compiler.frontend.implied import IMPLIED
 from controller.compiler.frontend.inline import default_attributes, function_of, instantiate
 from controller.compiler.frontend.operators import IMPORTERS
 from controller.compiler.frontend.reader import MAX_NAME, NEWEST_OPSET, Source
+from controller.compiler.frontend.refusals import REASONS
 from controller.compiler.frontend.rewrites import REWRITES
 from controller.compiler.frontend.shapes import declared_shapes, input_types
 from controller.compiler.ir import FLOAT, Array, Graph, Node, Quant, Shape, Tensor, verify
@@ -27,6 +28,8 @@ MAX_TENSOR_BYTES = 1 << 31
 WEIGHTED = frozenset({"BatchNormalization", "Conv", "Gemm", "MatMul"})
 OPSET_OF_BLOCKS = 21
 """QuantizeLinear and DequantizeLinear as they are now."""
+WRITTEN_OUT = frozenset({"HardSigmoid", "HardSwish", "Softmax"})
+"""Operators that have kernels of their own for float32 only, and are functions besides."""
 SEES_HALF = frozenset({"BitCast"})
 """Operators that see the bits of a float16."""
 
@@ -202,7 +205,7 @@ class _Walk:
             for name, value in evaluate(node, self._constants, self._types, opset, self.where).items():
                 self._add_constant(name, value)
             self._budget.count_folding(node, [self._types[n] for n in (*node.input, *node.output) if n])
-        elif node.op_type in IMPORTERS:
+        elif node.op_type in IMPORTERS and not self._is_written_out(node):
             self._import(node, opset)
         else:
             self._expand(node, self._body_of(node, opset), opset, default_attributes(node, opset))
@@ -224,10 +227,16 @@ class _Walk:
             axis = attrs.get("axis", 1) if scale.size > 1 else None
             self._graph.scales[node.output[0]] = Quant(scale.reshape(-1), 0, axis)
 
+    def _is_written_out(self, node: onnx.NodeProto) -> bool:
+        """Whether an operator whose kernel is for float32 has to do with a wider type."""
+        wide = any(self._types[name][0] == np.float64 for name in node.output if name)
+        return wide and node.op_type in WRITTEN_OUT
+
     def _body_of(self, node: onnx.NodeProto, opset: int) -> onnx.FunctionProto:
         body = function_of(node, opset, [type_proto(self._types[name]) for name in node.input if name])
         if body is None:
-            self._refuse(node, "it has no kernel", f"replace it by operators of {DOCS} and export again")
+            unknown = ("it has no kernel", f"replace it by operators of {DOCS} and export again")
+            self._refuse(node, *REASONS.get(node.op_type, unknown))
         return body
 
     def _check_inputs(self, node: onnx.NodeProto) -> None:

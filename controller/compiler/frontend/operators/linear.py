@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from controller.compiler.frontend.context import Context, Importer
-from controller.compiler.ir import Array
+from controller.compiler.ir import FLOAT, Array, Shape
 
 
 def gemm(ctx: Context) -> None:
@@ -63,6 +63,9 @@ def _addend(ctx: Context, beta: np.float32) -> tuple[str | None, str | None]:
 def matmul(ctx: Context) -> None:
     """MatMul; a vector becomes a matrix of one row or column, and the result loses that dimension again."""
     left, right = ctx.tensor(0), ctx.tensor(1)
+    if left.dtype != FLOAT or not _is_one_batch(left.shape, right.shape):
+        _general_matmul(ctx, left.shape, right.shape)
+        return
     a, b = ctx.node.input[0], ctx.node.input[1]
     if len(left.shape) == 1:
         a = ctx.emit("Reshape", [a], out="a", shape=(1, *left.shape), name="row")
@@ -73,14 +76,28 @@ def matmul(ctx: Context) -> None:
             b = ctx.emit("Reshape", [b], out="b", shape=(*right.shape, 1), name="column")
     first, second = ctx.graph.tensors[a].shape, ctx.graph.tensors[b].shape
     full = (*np.broadcast_shapes(first[:-2], second[:-2]), first[-2], second[-1])
-    batch = math.prod(full[:-2])
-    if not {math.prod(first[:-2]), math.prod(second[:-2])} <= {1, batch}:
-        ctx.refuse("both operands are broadcast along different dimensions", "Expand one of them first")
     if (a, b) == (ctx.node.input[0], ctx.node.input[1]):
         ctx.emit("MatMul", [a, b])
         return
     product = ctx.emit("MatMul", [a, b], out="product", shape=full)
     ctx.emit("Reshape", [product], name="vector")
+
+
+def _is_one_batch(first: Shape, second: Shape) -> bool:
+    """Whether each operand has all matrices of the batch, or one."""
+    batch = math.prod(np.broadcast_shapes(first[:-2], second[:-2]))
+    return {math.prod(first[:-2]), math.prod(second[:-2])} <= {1, batch}
+
+
+def _general_matmul(ctx: Context, first: Shape, second: Shape) -> None:
+    """Any type, any broadcasting, as an Einsum: batches by numbers below zero, counted from the end."""
+    # A vector has no row, or no column.
+    row, column = ([ord(name)][: len(shape) - 1] for name, shape in (("m", first), ("n", second)))
+    ends = ([*row, ord("k")], [ord("k"), *column])
+    labels = [[*range(2 - len(shape), 0), *end] for shape, end in zip((first, second), ends, strict=True)]
+    batch = max(len(first), len(second)) - 2
+    out_labels = [*range(-batch, 0), *row, *column]
+    ctx.emit("Einsum", [ctx.tensor(0).name, ctx.tensor(1).name], labels=labels, out_labels=out_labels)
 
 
 IMPORTERS: dict[str, Importer] = {"Gemm": gemm, "MatMul": matmul}
