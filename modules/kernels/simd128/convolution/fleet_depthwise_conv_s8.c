@@ -26,28 +26,51 @@ struct line {
     v128_t bias[2], multipliers[2];
 };
 
+static int16_t *interleave_padding(int32_t columns, int16_t *out)
+{
+    for (int32_t i = 0; i < 2 * columns; ++i) {
+        wasm_v128_store(out, wasm_i16x8_splat(0));
+        out += 8;
+    }
+    return out;
+}
+
 /* One pair of input rows, of which NULL is one above or below the input. Zeros stand for what lies outside. */
 static void interleave_rows(const struct fleet_window *w, const int8_t *upper, const int8_t *lower, int32_t left,
                             int32_t columns, int32_t channels, int32_t zero_point, int16_t *out)
 {
     const v128_t zero = wasm_i16x8_splat((int16_t)zero_point);
-    for (int32_t column = left; column < left + columns; ++column) {
-        const bool inside = column >= 0 && column < w->in_w;
-        const bool above = inside && upper;
-        const bool below = inside && lower;
+    int8_t outside[BLOCK];
+    for (int32_t c = 0; c < BLOCK; ++c) {
+        outside[c] = (int8_t)zero_point;
+    }
+    const struct fleet_range range = fleet_range_inside(left, columns, 1, w->in_w);
+    const int32_t inside = fleet_range_count(range);
+    const int32_t before = inside ? range.first : columns;
+    const int32_t skipped = inside ? (left + before) * w->in_c : 0;
+    const int8_t *a = upper ? upper + skipped : outside;
+    const int8_t *b = lower ? lower + skipped : outside;
+    const int32_t a_step = upper ? w->in_c : 0;
+    const int32_t b_step = lower ? w->in_c : 0;
+
+    out = interleave_padding(before, out);
+    for (int32_t i = 0; i < inside; ++i) {
         if (channels >= BLOCK) {
-            const v128_t a = above ? wasm_i16x8_sub(wasm_i16x8_load8x8(upper + column * w->in_c), zero) : wasm_i16x8_splat(0);
-            const v128_t b = below ? wasm_i16x8_sub(wasm_i16x8_load8x8(lower + column * w->in_c), zero) : wasm_i16x8_splat(0);
-            wasm_v128_store(out, wasm_i16x8_shuffle(a, b, 0, 8, 1, 9, 2, 10, 3, 11));
-            wasm_v128_store(out + 8, wasm_i16x8_shuffle(a, b, 4, 12, 5, 13, 6, 14, 7, 15));
+            const v128_t above = wasm_i16x8_sub(wasm_i16x8_load8x8(a), zero);
+            const v128_t below = wasm_i16x8_sub(wasm_i16x8_load8x8(b), zero);
+            wasm_v128_store(out, wasm_i16x8_shuffle(above, below, 0, 8, 1, 9, 2, 10, 3, 11));
+            wasm_v128_store(out + 8, wasm_i16x8_shuffle(above, below, 4, 12, 5, 13, 6, 14, 7, 15));
         } else {
             for (int32_t c = 0; c < channels; ++c) {
-                out[2 * c] = (int16_t)(above ? upper[column * w->in_c + c] - zero_point : 0);
-                out[2 * c + 1] = (int16_t)(below ? lower[column * w->in_c + c] - zero_point : 0);
+                out[2 * c] = (int16_t)(a[c] - zero_point);
+                out[2 * c + 1] = (int16_t)(b[c] - zero_point);
             }
         }
+        a += a_step;
+        b += b_step;
         out += 2 * BLOCK;
     }
+    interleave_padding(columns - before - inside, out);
 }
 
 static __attribute__((always_inline)) inline void store_outputs(const struct line *line, int32_t i, const v128_t sum[2], const struct fleet_to_int8_lanes *q)
@@ -65,26 +88,29 @@ static __attribute__((always_inline)) inline void store_outputs(const struct lin
     }
 }
 
-/* A 3×3 kernel, its taps in registers or on the engine's stack. */
-static __attribute__((noinline)) void line_3x3(const struct rows *rows, const struct line *line, const v128_t taps[TAPS_3X3],
-                     const struct fleet_to_int8_lanes *q)
+/* A 3×3 kernel, its taps in registers or on the engine's stack. Everything is copied first: a store of bytes might alias it. */
+static __attribute__((noinline)) void line_3x3(const struct rows *of_rows, const struct line *of_line,
+                                               const v128_t taps[TAPS_3X3], const struct fleet_to_int8_lanes *of_q)
 {
+    const struct rows rows = *of_rows;
+    const struct line line = *of_line;
+    const struct fleet_to_int8_lanes q = *of_q;
     v128_t t[TAPS_3X3];
     FLEET_UNROLL
     for (int32_t i = 0; i < TAPS_3X3; ++i) {
         t[i] = taps[i];
     }
-    const int16_t *x = rows->data;
-    for (int32_t i = 0; i < line->pixels; ++i) {
-        v128_t sum[2] = {line->bias[0], line->bias[1]};
+    const int16_t *x = rows.data;
+    for (int32_t i = 0; i < line.pixels; ++i) {
+        v128_t sum[2] = {line.bias[0], line.bias[1]};
         FLEET_UNROLL
         for (int32_t tap = 0; tap < TAPS_3X3 / 2; ++tap) {
-            const int16_t *at = x + tap / 3 * rows->pair_step + tap % 3 * rows->tap_step;
+            const int16_t *at = x + tap / 3 * rows.pair_step + tap % 3 * rows.tap_step;
             sum[0] = wasm_i32x4_add(sum[0], wasm_i32x4_dot_i16x8(wasm_v128_load(at), t[2 * tap]));
             sum[1] = wasm_i32x4_add(sum[1], wasm_i32x4_dot_i16x8(wasm_v128_load(at + 8), t[2 * tap + 1]));
         }
-        store_outputs(line, i, sum, q);
-        x += rows->pixel_step;
+        store_outputs(&line, i, sum, &q);
+        x += rows.pixel_step;
     }
 }
 
