@@ -85,6 +85,8 @@ def _share(passed: int, total: int) -> str:
 def _reason(outcome: Outcome) -> str:
     """In words that do not depend on the case."""
     text = re.sub(r"^cannot compile node \S+ \((\w+)\): ", r"\1: ", outcome.reason)
+    if outcome.status == "failed":
+        text = text.partition(" Mismatched")[0]
     return text.replace("|", "\\|").replace("\n", " ")
 
 

@@ -1,8 +1,8 @@
 """Why operators are refused that no later version will compile either, and what to do instead."""
 
 _CHANCE = (
-    "a module computes the same from the same inputs, so it has no chance",
-    "give the draws as an input",
+    "a module has no source of chance",
+    "draw outside of the model and give the draws as an input",
 )
 _TEXT = ("modules have no strings", "do it before or after the model")
 _LIST = ("a sequence has no size that is known when compiling", "export the model with tensors")
@@ -28,7 +28,7 @@ REASONS: dict[str, tuple[str, str]] = {
         _LIST,
     ),
     "ImageDecoder": (
-        "decoding image files is not for a module",
+        "a module decodes no image files",
         "decode before the model and give it the pixels",
     ),
     "MelWeightMatrix": ("its sizes are computed at run time", "make its inputs constants: then it is folded"),
