@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from controller.compiler.ir import FLOAT, INT8, Array, Graph, Node, Quant
+from controller.compiler.ir.operators import OPERATORS
 from controller.compiler.quantize.choose import Chooser, Stays
 from controller.compiler.quantize.observe import Calibration
 from controller.compiler.quantize.rewrite import rewrite
@@ -19,12 +20,16 @@ from controller.compiler.quantize.weights import QuantizedWeights, with_bias
 _SHIFT = {"int8": 0, "uint8": 128}
 """How far a type's integers lie above those of int8."""
 
+_MAPS_RANK = 4
+"""Of tensors that have a fast MaxPool."""
+
 _LARGEST = 127
 """Of integer weights: they are symmetric."""
 
 
 def take_scales(graph: Graph) -> None:
     """Note the scales of activations in `graph.scales`, and take out what only rounds to them."""
+    _move_reals(graph)
     for node in list(graph.nodes):
         if node.op == "QuantizeBy":
             quant = _scale(graph, node, graph.tensors[node.output].dtype)
@@ -32,6 +37,29 @@ def take_scales(graph: Graph) -> None:
                 graph.scales.setdefault(node.inputs[0], quant)
         elif node.op == "DequantizeBy":
             _take(graph, node)
+
+
+def _move_reals(graph: Graph) -> None:
+    """Let operators that only move or choose elements do so before a QuantizeBy instead of behind it."""
+    makers = graph.producers()
+    for node in list(graph.nodes):
+        maker = makers.get(node.inputs[0]) if node.inputs else None
+        if maker is None or maker.op != "QuantizeBy" or len(node.outputs) > 1:
+            continue
+        dtype = graph.tensors[node.output].dtype
+        if _scale(graph, maker, dtype) is None or graph.tensors[maker.inputs[0]].dtype != FLOAT:
+            continue
+        if node.op == "GeneralMaxPool" and len(graph.tensors[node.output].shape) <= _MAPS_RANK:
+            node.op = "MaxPool"
+            del node.attrs["storage_order"]
+        if OPERATORS[node.op].quantized != "copy" or node.op == "Concat":
+            continue
+        target = node.output
+        real = graph.add_tensor(f"{target}/real", FLOAT, graph.tensors[target].shape)
+        node.inputs[0], node.outputs = maker.inputs[0], [real]
+        name = graph.fresh(f"{target}/Quantize")
+        makers[target] = Node(name, "QuantizeBy", [real, *maker.inputs[1:]], [target], dict(maker.attrs))
+        graph.insert_after(node, makers[target])
 
 
 def _take(graph: Graph, node: Node) -> None:
