@@ -101,6 +101,13 @@ _conv("1d", (1, 5, 23), (6, 5, 7), strides=[2], pads=[3, 2])
 _conv("1d_depthwise", (1, 6, 17), (6, 1, 3), group=6, dilations=[2], pads=[2, 2])
 
 
+@recipe("conv_winograd")
+def _winograd(b: Builder) -> str:
+    """A 3x3 convolution of many channels, behind a map so large that there is room for its scratch."""
+    small = b.node("MaxPool", b.input("x", 1, 32, 60, 60), kernel_shape=[4, 4], strides=[4, 4])
+    return b.node("Conv", small, b.weights(16, 32, 3, 3, spread=0.05), b.weights(16), pads=[1, 1, 1, 1])
+
+
 def _pool(name: str, op: str, **attrs: object) -> None:
     RECIPES[name] = (OPSET, lambda b: b.node(op, b.input("x", 1, 6, 9, 8), **attrs))
 

@@ -44,8 +44,9 @@ CASES = {
 
 def test_every_kernel_is_broken():
     kernels = {path.stem for path in (resources.kernels() / "reference").rglob("*.c")}
-    # The check of the outputs belongs to no layer; Gather is folded so far, and no graph calls its kernel.
-    assert kernels - CASES.keys() == {"fleet_all_finite_f32", "fleet_gather"}
+    # The check of the outputs belongs to no layer; Gather is folded so far, and no graph calls its kernel;
+    # Winograd is for SIMD only, below.
+    assert kernels - CASES.keys() == {"fleet_all_finite_f32", "fleet_gather", "fleet_winograd_conv_s8"}
 
 
 @pytest.fixture
@@ -63,13 +64,24 @@ def breakable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("kernel", CASES)
 def test_trap_names_the_layer(kernel, breakable, make_project):
     recipe, int8, place = CASES[kernel]
-    source = next((breakable / "reference").rglob(f"{kernel}.c"))
-    text, count = re.subn(rf"(\b{kernel}\([^{{]*\{{)", r"\1 __builtin_trap();", source.read_text(), count=1)
-    assert count == 1
-    source.write_text(text)
+    _trap_in(kernel, breakable / "reference")
     with pytest.raises(LayerTrap) as caught:
         build(make_project(models.build(recipe), int8=int8), targets=["mvp"])
     assert place in caught.value.what
     assert caught.value.what.startswith("trap in ")
     assert "unreachable" in caught.value.what
     assert "target mvp" in str(caught.value)
+
+
+def test_trap_names_the_layer_of_a_winograd_convolution(breakable, make_project):
+    _trap_in("fleet_winograd_conv_s8", breakable / "simd128")
+    with pytest.raises(LayerTrap) as caught:
+        build(make_project(models.build("conv_winograd"), int8=True), targets=["simd"])
+    assert "(/conv_1, Conv 3x3 32->16)" in caught.value.what
+
+
+def _trap_in(kernel: str, variant: Path) -> None:
+    source = next(variant.rglob(f"{kernel}.c"))
+    text, count = re.subn(rf"(\b{kernel}\([^{{]*\{{)", r"\1 __builtin_trap();", source.read_text(), count=1)
+    assert count == 1
+    source.write_text(text)

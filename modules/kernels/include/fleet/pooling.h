@@ -1,4 +1,5 @@
-/* Pooling. Global pooling is a window over the whole input. In every kernel out_c = in_c. Not in place. */
+/* Pooling. Global pooling is a window over the whole input. In every kernel out_c = in_c. The output of the int8 pools may run over
+ * the input from below: controller/compiler/plan/overlap.py. The others are not in place. */
 #ifndef FLEET_POOLING_H
 #define FLEET_POOLING_H
 
