@@ -136,7 +136,7 @@ def run_case(name: str, seed: int = 0) -> Outcome:
 
 
 def _half_atol(case: TestCase, wanted: np.ndarray) -> float:
-    """Of what is small beside the rest; quantized with scales of float16, a result can be the next integer."""
+    """Of what is small beside the rest; with scales of float16 a quantized result can be the next integer."""
     if wanted.dtype.kind in "iu":
         return 1.0 if operator(case) in ("QLinearMatMul", "QuantizeLinear") else case.atol
     if wanted.dtype.kind != "f":
