@@ -13,7 +13,7 @@ from tests.support import onnx_models as models
 # kernel -> recipe, whether int8, the part of the message that names the layer
 CASES = {
     "fleet_add_f32": ("residual", False, "add_3 (/add_3, Add)"),
-    "fleet_add_s8": ("residual", True, "add_3 (/add_3, Add)"),
+    "fleet_add_s8": ("residual", True, "add_2 (/add_3, Add)"),
     "fleet_average_pool_f32": ("global_average_pool", False, "(/globalaveragepool_0, GlobalAveragePool 9x8)"),
     "fleet_average_pool_s8": ("average_pool", True, "(/averagepool_0, AveragePool 3x2)"),
     "fleet_clip_f32": ("clip_one_bound", False, "clip_0 (/clip_0, Clip)"),

@@ -1,6 +1,6 @@
 """Each kernel that is compiled from a template is broken once; the error must name the layer it broke in.
 
-The models are those of ONNX's own suite: for every template the first that uses it.
+The models are those of ONNX's own suite, and one of onnxruntime's: for every template the first that uses it.
 """
 
 import re
@@ -20,6 +20,7 @@ from controller.compiler.passes import FLOAT_PASSES, apply, assign_layout
 from controller.compiler.plan import Plan, plan
 from controller.compiler.targets import find_target
 from protocol.errors import FleetError
+from tests.support.few_bits import matmul_nbits
 from tests.support.patch_wasm import names, trap_in
 
 MVP = find_target("mvp")
@@ -44,7 +45,8 @@ def _models() -> list[onnx.ModelProto]:
         from onnx.backend.test.case.node import collect_testcases
 
         cases = collect_testcases(None)
-    return [case.model for case in cases if not case.name.endswith("_expanded")]
+    of_onnx = [case.model for case in cases if not case.name.endswith("_expanded")]
+    return [*of_onnx, matmul_nbits(4, np.random.default_rng(0))]
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,13 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
-from controller.compiler import Instance, ModelProject, build
+from controller.compiler import Instance, ModelProject, build, compile_model
 from controller.inspection.pages import module_page
 from controller.inspection.weights import BINS, project_weights, stored_weights
+from tests.support import onnx_models as models
 from tests.support.real_models import MODULES
 
 
@@ -22,28 +24,35 @@ def crop(project):
     return built.modules["simd"], built.graph
 
 
+@pytest.fixture(scope="module")
+def winograd():
+    """A module with a layer that takes scratch."""
+    samples = np.random.default_rng(2).standard_normal((8, 1, 32, 60, 60)).astype(np.float32)
+    return compile_model(models.build("conv_winograd"), calibration={"x": samples})
+
+
 def drawn(html):
     return json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL)[1])
 
 
-def test_buffers_in_use_at_one_time_do_not_overlap(crop):
-    module, _ = crop
-    data = drawn(module_page(module.wasm, []))
-    buffers = data["buffers"]
-    assert {buffer["kind"] for buffer in buffers} == {"value", "scratch"}
-    arena = data["arena"]
-    for buffer in buffers:
-        assert arena["offset"] <= buffer["offset"]
-        assert buffer["offset"] + buffer["size"] <= arena["offset"] + arena["size"]
-    for number, one in enumerate(buffers):
-        for other in buffers[number + 1 :]:
-            together = one["row"] <= other["last"] and other["row"] <= one["last"]
-            overlap = one["offset"] < other["offset"] + other["size"] and (
-                other["offset"] < one["offset"] + one["size"]
-            )
-            # A layer in place begins in the row in which its source ends.
-            heir = other["in_place"] and other["row"] == one["last"]
-            assert not (together and overlap) or heir, (one, other)
+def test_buffers_in_use_at_one_time_do_not_overlap(crop, winograd):
+    for module, kinds in ((crop[0], {"value"}), (winograd, {"value", "scratch"})):
+        data = drawn(module_page(module.wasm, []))
+        buffers = data["buffers"]
+        assert {buffer["kind"] for buffer in buffers} == kinds
+        arena = data["arena"]
+        for buffer in buffers:
+            assert arena["offset"] <= buffer["offset"]
+            assert buffer["offset"] + buffer["size"] <= arena["offset"] + arena["size"]
+        for number, one in enumerate(buffers):
+            for other in buffers[number + 1 :]:
+                together = one["row"] <= other["last"] and other["row"] <= one["last"]
+                overlap = one["offset"] < other["offset"] + other["size"] and (
+                    other["offset"] < one["offset"] + one["size"]
+                )
+                # A layer in place begins in the row in which its source ends.
+                heir = other["in_place"] and other["row"] == one["last"]
+                assert not (together and overlap) or heir, (one, other)
 
 
 def test_rows_end_in_the_outputs(crop):

@@ -68,8 +68,6 @@ def test_metadata_tell_who_reads_what(crop):
     conv = meta.layers[by_name["/spatial/conv"]]
     assert conv.weights.dtype == "int8"
     assert conv.weights.size >= 32 * 32 * 9
-    assert meta.arena.offset <= conv.scratch.offset
-    assert conv.scratch.offset + conv.scratch.size <= meta.arena.offset + meta.arena.size
 
 
 COUNTING = """(module

@@ -22,6 +22,7 @@ from controller.compiler.ir.document import encode
 from controller.compiler.progress import Silent
 from controller.compiler.stages import Request, read_stage
 from tests.oracle import load, run, same_class
+from tests.support.few_bits import BLOCK, COLUMNS, DEPTH, ROWS, matmul_nbits
 from tests.support.onnx_models import Builder
 
 SHAPE = (1, 3, 12, 12)
@@ -125,36 +126,15 @@ def test_calibration_data_is_refused(tmp_path: Path):
 @pytest.mark.parametrize("bits", [4, 8])
 @pytest.mark.parametrize("zeros", [False, True])
 def test_weights_in_few_bits_stay_packed(bits: int, *, zeros: bool):
-    rows, depth, columns, block = 3, 80, 24, 32
-    blocks, random = -(-depth // block), np.random.default_rng(SEED + bits)
-    packed = random.integers(0, 256, (columns, blocks, block * bits // 8), np.uint8)
-    constants = {"w": packed, "scales": random.uniform(0.01, 0.1, columns * blocks).astype(np.float32)}
-    if zeros:
-        constants["zeros"] = random.integers(0, 256, columns * -(-blocks * bits // 8), np.uint8)
-    node = onnx.helper.make_node(
-        "MatMulNBits",
-        ["x", *constants],
-        ["y"],
-        name="few",
-        domain="com.microsoft",
-        K=depth,
-        N=columns,
-        bits=bits,
-        block_size=block,
-    )
-    graph = onnx.helper.make_graph(
-        [node],
-        "g",
-        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [rows, depth])],
-        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [rows, columns])],
-        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
-    versions = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("com.microsoft", 1)]
-    model = onnx.helper.make_model(graph, opset_imports=versions, ir_version=8)
-    x = random.standard_normal((rows, depth)).astype(np.float32)
+    random = np.random.default_rng(SEED + bits)
+    model = matmul_nbits(bits, random, zeros=zeros)
+    x = random.standard_normal((ROWS, DEPTH)).astype(np.float32)
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     module = compile_model(model)
     np.testing.assert_allclose(
         Instance(module.wasm).run({"x": x})["y"], session.run(None, {"x": x})[0], rtol=1e-4, atol=1e-4
     )
-    assert [layer.weights.size for layer in module.meta.layers] == [packed.nbytes]
+    packed = COLUMNS * -(-DEPTH // BLOCK) * BLOCK * bits // 8
+    assert [layer.weights.size for layer in module.meta.layers] == [packed]
+        COLUMNS * -(-DEPTH // BLOCK) * BLOCK * bits // 8
+    ]
