@@ -136,5 +136,3 @@ def test_weights_in_few_bits_stay_packed(bits: int, *, zeros: bool):
     )
     packed = COLUMNS * -(-DEPTH // BLOCK) * BLOCK * bits // 8
     assert [layer.weights.size for layer in module.meta.layers] == [packed]
-        COLUMNS * -(-DEPTH // BLOCK) * BLOCK * bits // 8
-    ]
