@@ -5,10 +5,12 @@ python -m tests.bench.onnx [--json] [--table] [--all] [--seed N] [NAME-PART …]
 
 import argparse
 import json
+import multiprocessing
 import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 from tests.bench import operators_page
@@ -26,6 +28,12 @@ def run(parts: Sequence[str] = (), seed: int = 0) -> dict[str, Outcome]:
         parts: Parts of names, or names of operators; all cases if there are none.
         seed: For the inputs that are drawn anew.
     """
+    # After a fork wasmtime waits forever for the threads that it had started before.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
+        return fresh.submit(_run, parts, seed).result()
+
+
+def _run(parts: Sequence[str], seed: int) -> dict[str, Outcome]:
     prepare()
     lost = partial(Outcome, "failed")
     return dict(run_all(partial(run_case, seed=seed), select(parts), lost, seconds=SECONDS))

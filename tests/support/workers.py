@@ -1,4 +1,7 @@
-"""Runs many short jobs in two processes; one that hangs or crashes takes only itself down."""
+"""Runs many short jobs in two forked processes; one that hangs or crashes takes only itself down.
+
+Not for a process that has started threads, such as those of wasmtime's compiler: see `tests.bench.onnx.run`.
+"""
 
 import multiprocessing
 import time
