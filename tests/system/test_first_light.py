@@ -137,19 +137,22 @@ class Story:
                 "--project",
                 str(project),
             ]
-            process = subprocess.Popen(
+            with subprocess.Popen(
                 [BIN / "fleet", *words],
                 env=fleet.env,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-            )
-            wait_until(
-                lambda: any(rollout["state"] == "running" for rollout in fleet.json("status")["rollouts"]),
-                "the push has begun",
-            )
-            process.send_signal(signal.SIGINT)
-            said, _ = process.communicate(timeout=30)
+            ) as process:
+                try:
+                    wait_until(
+                        lambda: any(r["state"] == "running" for r in fleet.json("status")["rollouts"]),
+                        "the push has begun",
+                    )
+                    process.send_signal(signal.SIGINT)
+                    said, _ = process.communicate(timeout=30)
+                finally:
+                    process.kill()
             assert process.returncode == 130, said
             assert "goes on" in said
         finally:
