@@ -41,6 +41,7 @@ _BINARY = {"Add", "Div", "Mul", "Sub"}
 _BY_CONSTANT = {"Conv", "Gemm", "MatMul"}
 _FUSES_CLAMP = _BINARY | _BY_CONSTANT | {"AveragePool", "GlobalAveragePool", "MaxPool"}
 _COPIES = {"Concat", "Flatten", "Identity", "MaxPool", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
+_MOVES = {"Expand", "Gather", "GatherElements", "GatherND", "ReverseSequence", "Slice", "Split", "Tile"}
 _ANY_DTYPE = (_COPIES - {"MaxPool"}) | _BINARY
 _FLOAT_ONLY = {"Clip", "HardSigmoid", "HardSwish", "Relu", "Sigmoid"}
 _INT8, _FLOAT = np.dtype(np.int8), np.dtype(np.float32)
@@ -54,6 +55,8 @@ def check(graph: Graph) -> None:
     for node in graph.nodes:
         if node.op in SIGNATURES:
             _check_signature(node)
+            if node.op in _MOVES:
+                _check_move(graph, node)
             continue
         _check_attributes(node)
         _check_arity(graph, node)
@@ -176,6 +179,16 @@ def _check_copy(graph: Graph, node: Node) -> None:
     for tensor in (graph.tensors[name] for name in node.inputs):
         if (tensor.scale, tensor.zero_point) != (out.scale, out.zero_point):
             raise DocumentError(f"{node}: scale or zero point of {tensor.name!r} changes")
+
+
+def _check_move(graph: Graph, node: Node) -> None:
+    """What is copied from the first input keeps type, scale and zero point; what says where has none."""
+    x, *where = (graph.tensors[name] for name in node.inputs)
+    for out in (graph.tensors[name] for name in node.outputs):
+        if (x.dtype, x.scale, x.zero_point) != (out.dtype, out.scale, out.zero_point):
+            raise DocumentError(f"{node}: type, scale or zero point of {x.name!r} changes")
+    if any(tensor.scale for tensor in where):
+        raise DocumentError(f"{node} has indices with a scale")
 
 
 def _check_weights(graph: Graph, node: Node) -> None:

@@ -5,18 +5,38 @@ from pathlib import Path
 import onnx
 
 from controller.compiler.emit import CompiledModule, Header, emit
+from controller.compiler.execute import Instance
 from controller.compiler.frontend import import_model, read
+from controller.compiler.ir import Graph
+from controller.compiler.ir.document import encode
 from controller.compiler.passes import FLOAT_PASSES, apply, assign_layout
 from controller.compiler.plan import plan
 from controller.compiler.targets import find_target
 
 
-def compile_graph(proto: onnx.ModelProto, folder: Path, target: str = "simd") -> CompiledModule:
-    """Compile in float32, without checking against the oracle."""
+def _graph(proto: onnx.ModelProto, folder: Path) -> Graph:
     path = folder / "model.onnx"
     path.write_bytes(proto.SerializeToString())
     graph = import_model(read(path), {}, "test")
     apply(graph, FLOAT_PASSES)
-    assign_layout(graph)
+    return graph
+
+
+def _emit(graph: Graph, target: str) -> CompiledModule:
     machine = find_target(target)
     return emit(graph, plan(graph, machine), machine, Header("test", "0.0.0"))
+
+
+def compile_graph(proto: onnx.ModelProto, folder: Path, target: str = "simd") -> CompiledModule:
+    """Compile in float32, without checking against the oracle."""
+    graph = _graph(proto, folder)
+    assign_layout(graph)
+    return _emit(graph, target)
+
+
+def compile_targets(proto: onnx.ModelProto, folder: Path) -> tuple[bytes, dict[str, Instance]]:
+    """The graph document, and an instance of the module for each target; float32."""
+    graph = _graph(proto, folder)
+    document = encode(graph)
+    assign_layout(graph)
+    return document, {target: Instance(_emit(graph, target).wasm) for target in ("simd", "mvp")}

@@ -7,7 +7,7 @@
 struct fleet_max_unpool {
     int32_t rank;
     int32_t pooled[8], shape[8];
-    int32_t count, size; /* elements of x and of y */
+    int32_t count, size, places; /* elements of x, of y, and of what was pooled */
 };
 #endif
 
@@ -18,7 +18,7 @@ static void FLEET_KERNEL(const struct fleet_max_unpool *p, const FLEET_X *x, con
         y[i] = 0;
     }
     for (int32_t i = 0; i < p->count; ++i) {
-        if (indices[i] < 0 || indices[i] > INT32_MAX) {
+        if (indices[i] < 0 || indices[i] >= p->places) {
             __builtin_trap();
         }
         fleet_unravel((int32_t)indices[i], p->rank, p->pooled, place);

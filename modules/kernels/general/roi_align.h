@@ -12,6 +12,15 @@ struct fleet_roi_align {
     int32_t sampling, half_pixel;
     float scale;
 };
+
+/* Samples along one side of a bin of this size. */
+static inline int32_t fleet_roi_samples(const struct fleet_roi_align *p, double size)
+{
+    if (p->sampling > 0) {
+        return p->sampling;
+    }
+    return !(size > 0.0) ? 0 : size > 0x1p15 ? 1 << 15 : (int32_t)__builtin_ceil(size);
+}
 #endif
 
 static void FLEET_KERNEL(const struct fleet_roi_align *p, const FLEET_X *x, const FLEET_X *rois, const int64_t *batch,
@@ -33,8 +42,8 @@ static void FLEET_KERNEL(const struct fleet_roi_align *p, const FLEET_X *x, cons
         }
         const FLEET_X bin_h = height / (FLEET_X)p->out_h;
         const FLEET_X bin_w = width / (FLEET_X)p->out_w;
-        const int32_t grid_h = p->sampling > 0 ? p->sampling : (int32_t)__builtin_ceil((double)bin_h);
-        const int32_t grid_w = p->sampling > 0 ? p->sampling : (int32_t)__builtin_ceil((double)bin_w);
+        const int32_t grid_h = fleet_roi_samples(p, (double)bin_h);
+        const int32_t grid_w = fleet_roi_samples(p, (double)bin_w);
         const int32_t count = grid_h * grid_w > 1 ? grid_h * grid_w : 1;
         for (int32_t c = 0; c < p->channels; ++c) {
             const FLEET_X *map = x + ((int32_t)batch[r] * p->channels + c) * p->in_h * p->in_w;
@@ -45,9 +54,10 @@ static void FLEET_KERNEL(const struct fleet_roi_align *p, const FLEET_X *x, cons
                     for (int32_t s = 0; s < grid_h * grid_w; ++s) {
                         FLEET_X v = top + (FLEET_X)oh * bin_h + ((FLEET_X)(s / grid_w) + (FLEET_X)0.5) * bin_h / (FLEET_X)grid_h;
                         FLEET_X u = left + (FLEET_X)ow * bin_w + ((FLEET_X)(s % grid_w) + (FLEET_X)0.5) * bin_w / (FLEET_X)grid_w;
-                        const bool outside = v < -1 || v > (FLEET_X)p->in_h || u < -1 || u > (FLEET_X)p->in_w;
-                        v = v > 0 ? v : 0;
-                        u = u > 0 ? u : 0;
+                        /* Where a sample is far outside, or not a number, nothing may be read at it. */
+                        const bool inside = v >= -1 && v <= (FLEET_X)p->in_h && u >= -1 && u <= (FLEET_X)p->in_w;
+                        v = inside && v > 0 ? v : 0;
+                        u = inside && u > 0 ? u : 0;
                         int32_t h = (int32_t)v;
                         int32_t w = (int32_t)u;
                         v = h >= p->in_h - 1 ? (FLEET_X)(h = p->in_h - 1) : v;
@@ -60,7 +70,7 @@ static void FLEET_KERNEL(const struct fleet_roi_align *p, const FLEET_X *x, cons
                             (1 - lh) * (1 - lw) * map[h * p->in_w + w], (1 - lh) * lw * map[h * p->in_w + right],
                             lh * (1 - lw) * map[below * p->in_w + w], lh * lw * map[below * p->in_w + right]};
                         for (int32_t k = 0; k < 4; ++k) {
-                            const FLEET_X part = outside ? 0 : parts[k];
+                            const FLEET_X part = inside ? parts[k] : 0;
                             acc = FLEET_LARGEST ? (first || part > acc ? part : acc) : acc + part;
                             first = false;
                         }

@@ -1,6 +1,7 @@
 /* Unique slices of [length, slice] (moved to the front by the caller), in order of value or of appearance.
  *   FLEET_X        type of the elements
- *   FLEET_SORTED   1: by value */
+ *   FLEET_SORTED   1: by value, NaNs last
+ *   FLEET_NAN(v)   whether an element is a NaN */
 #include <stdint.h>
 
 #ifndef FLEET_GENERAL_UNIQUE_H
@@ -21,7 +22,7 @@ static int32_t FLEET_ORDER(const struct fleet_unique *p, const FLEET_X *x, int64
             const FLEET_X left = x[(o * p->length + (int32_t)a) * p->inner + i];
             const FLEET_X right = x[(o * p->length + (int32_t)b) * p->inner + i];
             if (left != right) {
-                return left < right ? -1 : 1;
+                return FLEET_NAN(left) ? 1 : FLEET_NAN(right) || left < right ? -1 : 1;
             }
         }
     }
@@ -52,7 +53,8 @@ static void FLEET_KERNEL(const struct fleet_unique *p, const FLEET_X *x, FLEET_X
     }
     for (int32_t j = 0; j < p->length; ++j) {
         for (int32_t n = 0; n < found; ++n) {
-            if (FLEET_ORDER(p, x, j, first[n]) == 0) {
+            /* A slice with a NaN equals no other, and itself only by its place. */
+            if (first[n] == j || FLEET_ORDER(p, x, j, first[n]) == 0) {
                 inverse[j] = n;
                 break;
             }

@@ -12,14 +12,8 @@ import pytest
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from controller.compiler.emit import Header, emit
-from controller.compiler.execute import Instance
-from controller.compiler.frontend import import_model, read
-from controller.compiler.ir.document import encode
-from controller.compiler.passes import FLOAT_PASSES, apply, assign_layout
-from controller.compiler.plan import plan
-from controller.compiler.targets import find_target
 from tests.oracle import functions, load, run, same_class, scalar
+from tests.support.compiling import compile_targets
 
 FLOATS = ("float32", "float64")
 SIGNED = ("int8", "int16", "int32", "int64")
@@ -261,26 +255,11 @@ def model_of(cases: Sequence[Case]) -> tuple[onnx.ModelProto, dict[str, np.ndarr
     return onnx.shape_inference.infer_shapes(proto), given
 
 
-def compiled(proto: onnx.ModelProto, folder: Any) -> tuple[bytes, dict[str, Instance]]:
-    """The graph document and an instance for each target."""
-    path = folder / "model.onnx"
-    path.write_bytes(proto.SerializeToString())
-    graph = import_model(read(path), {}, "test")
-    apply(graph, FLOAT_PASSES)
-    document = encode(graph)
-    assign_layout(graph)
-    instances = {}
-    for target in ("simd", "mvp"):
-        machine = find_target(target)
-        instances[target] = Instance(emit(graph, plan(graph, machine), machine, Header("test", "0.0.0")).wasm)
-    return document, instances
-
-
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_modules_equal_the_oracle_and_are_close_to_the_reference(family, tmp_path):
     cases = list(FAMILIES[family](np.random.default_rng(17)))
     proto, given = model_of(cases)
-    document, instances = compiled(proto, tmp_path)
+    document, instances = compile_targets(proto, tmp_path)
     expected = run(load(document), given)
     wrong = []
     for target, instance in instances.items():

@@ -32,6 +32,7 @@ _RESIZE = (
     *("mode", "nearest_mode", "coordinates", "antialias", "exclude_outside", "cubic_coeff_a"),
     *("extrapolation_value", "axes", "aspect"),
 )
+_RECURRENT = ("reverse", "activations", "clip")
 _SCALAR = (
     *("Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Ceil", "Cos", "Cosh"),
     *("Erf", "Exp", "Floor", "IsNaN", "Log", "Neg", "Not", "Reciprocal", "Round", "Sign", "Sin"),
@@ -72,12 +73,14 @@ GENERAL: dict[str, Operator] = {
     "Gather": _general(2, "axis", quantized="copy", types="same"),
     "GatherElements": _general(2, "axis", quantized="copy", types="same"),
     "GatherND": _general(2, "batch_dims", quantized="copy", types="same"),
+    "GRU": _general((4, 5), *_RECURRENT, "linear_before_reset", outputs=2),
     "GeneralAveragePool": _general(1, *_WINDOW, "count_include_pad"),
     "GeneralConv": _general(3, *_WINDOW, "group"),
     "GeneralMaxPool": _general(1, *_WINDOW, "storage_order", outputs=(1, 2)),
     "GridSample": _general(2, "mode", "padding_mode", "align_corners"),
     "IsInf": _general(1, "negative", "positive", layout="any"),
     "LRN": _general(1, "alpha", "beta", "bias", "size"),
+    "LSTM": _general((5, 6), *_RECURRENT, "input_forget", outputs=3),
     "LeakyRelu": _general(1, "alpha", layout="any"),
     "LpPool": _general(1, *_WINDOW, "p"),
     "MatMulInteger": _general(4),
@@ -88,6 +91,7 @@ GENERAL: dict[str, Operator] = {
     "NonZero": _general(1, outputs=2),
     "OneHot": _general(2, "axis"),
     "QuantizeBy": _general(3, "axis", "block"),
+    "RNN": _general(4, *_RECURRENT, outputs=2),
     "Range": _general(2, types="same"),
     "Resize": _general((2, 3), *_RESIZE, types="any"),
     "ReverseSequence": _general(2, "batch_axis", "time_axis", quantized="copy", types="same"),

@@ -151,6 +151,7 @@ def one_hot(site: Site) -> Step:
         (site.argument(0), site.argument(1), Slot(site.out.name)),
         X=raw_type(values.dtype),
         INDEX=c_type(index.dtype),
+        **{"HOT(i)": "fleet_s64_from_f64((double)(i))" if index.dtype.kind == "f" else "((int64_t)(i))"},
     )
     return site.step(call)
 
@@ -236,6 +237,7 @@ def unique(site: Site) -> Step:
         X=c_type(x.dtype),
         ORDER=f"{name}_order",
         SORTED=str(int(by_value)),
+        **{"NAN(v)": "((v) != (v))" if x.dtype.kind == "f" else "0"},
     )
     return site.step(call)
 

@@ -167,6 +167,7 @@ def max_unpool(site: Site) -> Step:
             "shape": list(out.shape),
             "count": x.size,
             "size": out.size,
+            "places": math.prod(pooled),
         },
         (site.argument(0), site.argument(1), Slot(out.name)),
         X=c_type(x.dtype),
