@@ -178,10 +178,10 @@ def windows(random: np.random.Generator) -> Iterator[Case]:
             yield Case("AveragePool", [cube], [shape], {**attrs, "count_include_pad": include})
         yield Case("MaxPool", [cube], [shape], attrs)
     for dtype, order in product(("float32", "float64", "int8", "uint8"), (0, 1)):
-        # The reference counts places of each map from its own begin.
+        # The reference takes other places than those of the maxima.
         x = draw(random, dtype, 1, 1, 6, 7)
         attrs = {"kernel_shape": [2, 3], "storage_order": order}
-        yield Case("MaxPool", [x], [(1, 1, 5, 5)] * 2, attrs, [dtype, "int64"], reference=order == 0)
+        yield Case("MaxPool", [x], [(1, 1, 5, 5)] * 2, attrs, [dtype, "int64"], reference=False)
     x, places = draw(random, "float32", 1, 1, 2, 2), ints(5, 7, 13, 15).reshape(1, 1, 2, 2)
     attrs = {"kernel_shape": [2, 2], "strides": [2, 2]}
     yield Case("MaxUnpool", [x, places], [(1, 1, 4, 4)], attrs)
