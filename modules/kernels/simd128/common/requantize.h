@@ -42,23 +42,24 @@ static inline void fleet_store_int8_x8(int8_t *y, v128_t a, v128_t b)
     wasm_v128_store64_lane(y, wasm_i8x16_narrow_i16x8(half, half), 0);
 }
 
-/* The first `count` (1 … 3) of four bytes. Rare, so it is worth no copy where it is called. */
-static __attribute__((noinline)) void fleet_store_few(int8_t *y, int32_t bytes, int32_t count)
+/* The first `count` of eight. Rare, so it is worth no copy where it is called. */
+static __attribute__((noinline)) void fleet_store_few(int8_t *y, v128_t a, v128_t b, int32_t count)
 {
+    int8_t bytes[8];
+    fleet_store_int8_x8(bytes, a, b);
     for (int32_t i = 0; i < count; ++i) {
-        y[i] = (int8_t)(bytes >> 8 * i);
+        y[i] = bytes[i];
     }
 }
 
 /* Stores the first `count` (>= 1) of four int32 as int8. */
 static inline void fleet_store_int8_x4(int8_t *y, v128_t values, int32_t count)
 {
-    const v128_t half = wasm_i16x8_narrow_i32x4(values, values);
-    const v128_t bytes = wasm_i8x16_narrow_i16x8(half, half);
     if (count >= 4) {
-        wasm_v128_store32_lane(y, bytes, 0);
+        const v128_t half = wasm_i16x8_narrow_i32x4(values, values);
+        wasm_v128_store32_lane(y, wasm_i8x16_narrow_i16x8(half, half), 0);
     } else {
-        fleet_store_few(y, wasm_i32x4_extract_lane(bytes, 0), count);
+        fleet_store_few(y, values, values, count);
     }
 }
 

@@ -37,9 +37,10 @@ void fleet_splat(const int16_t *x, int32_t count, int16_t *patch)
     }
 }
 
-/* Adds one pair of activations of each pixel times the weights of four channels in each vector. */
-static inline __attribute__((always_inline)) void dot_pair(const int16_t *const *x, const int8_t *weights, uint32_t pixels,
-                                                           uint32_t vectors, v128_t sum[PATCH_PIXELS][PATCH_VECTORS])
+/* Adds one pair of activations of each pixel, at x[i] + offset, times the weights of four channels in each vector. */
+static inline __attribute__((always_inline)) void dot_pair(const int16_t *const *x, int32_t offset, const int8_t *weights,
+                                                           uint32_t pixels, uint32_t vectors,
+                                                           v128_t sum[PATCH_PIXELS][PATCH_VECTORS])
 {
     v128_t w[PATCH_VECTORS];
     FLEET_UNROLL
@@ -48,7 +49,7 @@ static inline __attribute__((always_inline)) void dot_pair(const int16_t *const 
     }
     FLEET_UNROLL
     for (uint32_t i = 0; i < pixels; ++i) {
-        const v128_t a = wasm_v128_load(x[i]);
+        const v128_t a = wasm_v128_load(x[i] + offset);
         FLEET_UNROLL
         for (uint32_t v = 0; v < vectors; ++v) {
             sum[i][v] = wasm_i32x4_add(sum[i][v], wasm_i32x4_dot_i16x8(a, w[v]));
@@ -68,26 +69,25 @@ static inline __attribute__((always_inline)) void dot_segments(const struct flee
         for (uint32_t i = 0; i < pixels; ++i) {
             at[i] = x[i] + s * patch->segment_step;
         }
-        int32_t pairs = patch->pairs;
-        if (pixels == 1) {
-            /* So little work in a step that the loop itself would take most of the time. */
-            for (; pairs >= 4; pairs -= 4) {
-                FLEET_UNROLL
-                for (int32_t j = 0; j < 4; ++j) {
-                    dot_pair(at, weights, pixels, vectors, sum);
-                    weights += 8 * vectors;
-                    at[0] += 8;
-                }
+        const int8_t *const end = weights + 8 * (int32_t)vectors * patch->pairs;
+        const int8_t *const last = end - 8 * (int32_t)vectors;
+        /* Two pairs a turn save addresses; the branch between them keeps the loads of the second behind the sums of the first. */
+        for (;;) {
+            dot_pair(at, 0, weights, pixels, vectors, sum);
+            if (weights == last) {
+                break;
             }
-        }
-        for (; pairs > 0; --pairs) {
-            dot_pair(at, weights, pixels, vectors, sum);
-            weights += 8 * vectors;
+            dot_pair(at, 8, weights + 8 * vectors, pixels, vectors, sum);
+            weights += 16 * vectors;
             FLEET_UNROLL
             for (uint32_t i = 0; i < pixels; ++i) {
-                at[i] += 8;
+                at[i] += 16;
+            }
+            if (weights == end) {
+                break;
             }
         }
+        weights = end;
     }
 }
 
@@ -115,7 +115,6 @@ static inline __attribute__((always_inline)) void dot_tile(const struct product 
         }
     }
     __asm__ volatile("" : : "r"(sums) : "memory");
-    const int32_t channels = p->out->channels - c;
     v128_t m[PATCH_VECTORS];
     FLEET_UNROLL
     for (uint32_t v = 0; v < vectors; ++v) {
@@ -128,15 +127,22 @@ static inline __attribute__((always_inline)) void dot_tile(const struct product 
             const v128_t complete = wasm_v128_load(sums + 4 * (PATCH_VECTORS * i + v));
             sum[i][v] = fleet_to_int8_x4(wasm_f32x4_mul(wasm_f32x4_convert_i32x4(complete), m[v]), &p->q);
         }
-        int8_t *y = at->y[i] + c;
-        if (vectors == 1) {
-            fleet_store_int8_x4(y, sum[i][0], channels);
-        } else if (channels >= 8) {
-            fleet_store_int8_x8(y, sum[i][0], sum[i][1]);
-        } else {
-            fleet_store_int8_x4(y, sum[i][0], 4);
-            fleet_store_int8_x4(y + 4, sum[i][1], channels - 4);
+    }
+    const int32_t channels = p->out->channels - c;
+    if (channels >= (int32_t)(4 * vectors)) {
+        FLEET_UNROLL
+        for (uint32_t i = 0; i < pixels; ++i) {
+            if (vectors == 1) {
+                fleet_store_int8_x4(at->y[i] + c, sum[i][0], 4);
+            } else {
+                fleet_store_int8_x8(at->y[i] + c, sum[i][0], sum[i][1]);
+            }
         }
+        return;
+    }
+    FLEET_UNROLL
+    for (uint32_t i = 0; i < pixels; ++i) {
+        fleet_store_few(at->y[i] + c, sum[i][0], sum[i][vectors - 1], channels);
     }
 }
 
