@@ -22,12 +22,16 @@ def onnx_file(project: ModelProject, progress: Progress) -> Path:
         ProjectError: The package cannot be fetched, or does not hold the file with that digest.
     """
     if project.source is not None:
-        return _fetched(project.source, progress)
+        return fetch(project.source, progress)
     return project.path(project.onnx or "")
 
 
-def _fetched(source: SourcePackage, progress: Progress) -> Path:
-    """Content-addressed in the cache, so it is fetched once."""
+def fetch(source: SourcePackage, progress: Progress) -> Path:
+    """One file out of a package; it is kept in the cache by its digest, so it is fetched once.
+
+    Raises:
+        ProjectError: The package cannot be fetched, or does not hold the file with that digest.
+    """
     place = cache_folder() / "sources" / source.sha256 / Path(source.member).name
     if place.is_file() and sha256(place.read_bytes()).hexdigest() == source.sha256:
         return place
