@@ -48,25 +48,6 @@ def scatter_nd(ctx: Context) -> None:
     ctx.emit("ScatterND", inputs, reduction=_reduction(ctx))
 
 
-def tensor_scatter(ctx: Context) -> None:
-    """TensorScatter: a ScatterElements whose indices count on from where each sample begins."""
-    x, update = ctx.tensor(0), ctx.tensor(1)
-    axis = _axis(ctx, -2)
-    batch = (update.shape[0], *(1,) * (len(update.shape) - 1))
-    along = tuple(size if d == axis else 1 for d, size in enumerate(update.shape))
-    places = ctx.add_constant("places", np.arange(update.shape[axis], dtype=np.int64).reshape(along))
-    if ctx.has(2):
-        begins = ctx.emit("Reshape", [_indices(ctx, 2)], "begins", batch, "begins", _INT64)
-        begun = np.broadcast_shapes(batch, along)
-        places = ctx.emit("Add", [places, begins], "moved", begun, "moved", _INT64)
-    if ctx.attrs.get("mode", b"linear") == b"circular":
-        length = ctx.add_constant("length", np.array(x.shape[axis], np.int64))
-        shape = ctx.graph.tensors[places].shape
-        places = ctx.emit("Mod", [places, length], "turned", shape, "turned", _INT64, fmod=0)
-    places = ctx.emit("Expand", [places], "indices", update.shape, "indices", _INT64)
-    ctx.emit("ScatterElements", [x.name, places, update.name], axis=axis, reduction="none")
-
-
 def one_hot(ctx: Context) -> None:
     """OneHot; the depth shows in the output's shape."""
     rank = len(ctx.tensor(0).shape) + 1
@@ -142,7 +123,6 @@ IMPORTERS: dict[str, Importer] = {
     "Scatter": scatter_elements,
     "ScatterElements": scatter_elements,
     "ScatterND": scatter_nd,
-    "TensorScatter": tensor_scatter,
     "TopK": top_k,
     "Unique": unique,
 }
