@@ -13,7 +13,7 @@ import wasmtime
 from wasmtime import TrapCode
 
 from device_agent.runner.calls import prepared
-from device_agent.runner.quantize import NUMPY_TYPES, Array, canonical, dequantize, quantize
+from device_agent.runner.quantize import NUMPY_TYPES, Array, Dequantizer, Quantizer, canonical
 
 _TRAPS = {
     TrapCode.STACK_OVERFLOW: "stack overflow",
@@ -134,6 +134,10 @@ class Engine:
         self._run = prepared(self._store, self._exports["run"])
         self._at_inputs = [self._region("input", i, t) for i, t in enumerate(self._inputs)]
         self._at_outputs = [self._region("output", i, t) for i, t in enumerate(self._outputs)]
+        self._enter = [_entry(t, region) for t, region in zip(self._inputs, self._at_inputs, strict=True)]
+        self._leave = {
+            t.name: _exit(t, region) for t, region in zip(self._outputs, self._at_outputs, strict=True)
+        }
 
     def _region(self, function: str, index: int, tensor: Tensor) -> Array:
         start = self._call(function, index)
@@ -174,51 +178,51 @@ class Engine:
             EngineError: an input is missing, of a wrong size, or not finite and so is an output; a trap; a
                 non-finite output of finite inputs.
         """
-        encoded = [self._encode(tensor, inputs.get(tensor.name)) for tensor in self._inputs]
-        self._write(encoded)
+        self._give(inputs)
         if reset and "reset" in self._exports:
             self._call("reset")
         if self._infer() != 0:
-            raise self._nonfinite(encoded)
-        return {
-            tensor.name: _decode(tensor, region)
-            for tensor, region in zip(self._outputs, self._at_outputs, strict=True)
-        }
+            raise self._nonfinite(lambda: self._give(inputs))
+        return {name: leave() for name, leave in self._leave.items()}
 
-    @staticmethod
-    def _encode(tensor: Tensor, data: bytes | None) -> Array:
-        if data is None:
-            raise EngineError("input", f"input {tensor.name} is missing")
-        if len(data) != tensor.given_bytes:
-            raise EngineError(
-                "input", f"input {tensor.name} has {len(data)} bytes, {tensor.given_bytes} are needed"
-            )
-        if tensor.scale is None:
-            return np.frombuffer(data, np.uint8)
-        floats = np.frombuffer(data, "<f4")
-        return quantize(floats, tensor.scale, tensor.zero_point, tensor.dtype).view(np.uint8)
+    def _give(self, inputs: dict[str, bytes]) -> None:
+        for tensor, enter in zip(self._inputs, self._enter, strict=True):
+            data = inputs.get(tensor.name)
+            if data is None:
+                raise EngineError("input", f"input {tensor.name} is missing")
+            if len(data) != tensor.given_bytes:
+                raise EngineError(
+                    "input", f"input {tensor.name} has {len(data)} bytes, {tensor.given_bytes} are needed"
+                )
+            enter(data)
 
     def _write(self, inputs: list[Array]) -> None:
         for region, data in zip(self._at_inputs, inputs, strict=True):
             region[:] = data
 
-    def _nonfinite(self, inputs: list[Array]) -> EngineError:
-        """What to say of a run whose output is not finite: the input or the layer in which that begins."""
-        for tensor, data in zip(self._inputs, inputs, strict=True):
-            if not _finite(tensor.dtype, data):
-                return EngineError(
-                    "input", f"input {tensor.name} has a NaN or an infinity, and so has an output"
-                )
+    def _nonfinite(self, enter: Callable[[], None]) -> EngineError:
+        """What to say of a run whose output is not finite: the input or the layer in which that begins.
+
+        Args:
+            enter: Writes the inputs of that run.
+        """
         # Layers are run once more, on the same inputs; what the run left, state above all, is put back.
         left = self._memory.copy()
         layer = self.running_layer()
         try:
-            self._write(inputs)
-            found = self._first_nonfinite()
+            enter()
+            bad = self._nonfinite_input()
+            found = None if bad else self._first_nonfinite()
         except EngineError as error:
             return error
         self._memory[:] = left
+        if bad:
+            return EngineError("input", f"input {bad} has a NaN or an infinity, and so has an output")
         return EngineError("nonfinite", "an output is not a finite number", layer if found is None else found)
+
+    def _nonfinite_input(self) -> str | None:
+        names = zip(self._inputs, self._at_inputs, strict=True)
+        return next((t.name for t, region in names if not _finite(t.dtype, region)), None)
 
     def _first_nonfinite(self) -> int | None:
         """The first layer that makes a NaN; if none does, the first that makes an infinity."""
@@ -247,7 +251,7 @@ class Engine:
         """SHA-256 of the outputs for inputs in the module's own types."""
         self.write(inputs)
         if self._infer() != 0:
-            raise self._nonfinite([np.frombuffer(data, np.uint8) for data in inputs])
+            raise self._nonfinite(lambda: self._write([np.frombuffer(data, np.uint8) for data in inputs]))
         digest = hashlib.sha256()
         for tensor, region in zip(self._outputs, self._at_outputs, strict=True):
             digest.update(canonical(region.tobytes(), tensor.dtype))
@@ -296,10 +300,24 @@ def _finite(dtype: str, data: Array) -> bool:
     return not dtype.startswith("float") or bool(np.isfinite(_floats(dtype, data)).all())
 
 
-def _decode(tensor: Tensor, region: Array) -> bytes:
+def _entry(tensor: Tensor, region: Array) -> Callable[[bytes], None]:
+    """Writes an input as applications give it to its place."""
     if tensor.scale is None:
-        return region.tobytes()
-    return dequantize(region.view(NUMPY_TYPES[tensor.dtype]), tensor.scale, tensor.zero_point).tobytes()
+
+        def copy(data: bytes) -> None:
+            region[:] = np.frombuffer(data, np.uint8)
+
+        return copy
+    quantizer = Quantizer(region.view(NUMPY_TYPES[tensor.dtype]), tensor.scale, tensor.zero_point)
+    return lambda data: quantizer(np.frombuffer(data, "<f4"))
+
+
+def _exit(tensor: Tensor, region: Array) -> Callable[[], bytes]:
+    """Reads an output as applications get it."""
+    if tensor.scale is None:
+        return region.tobytes
+    dequantizer = Dequantizer(region.view(NUMPY_TYPES[tensor.dtype]), tensor.scale, tensor.zero_point)
+    return lambda: dequantizer().tobytes()
 
 
 def _describe(trap: wasmtime.Trap) -> str:
