@@ -42,6 +42,43 @@ def read_inputs(words: Sequence[str], meta: ModuleMeta) -> dict[str, Array]:
             tensor.name: np.frombuffer(raw, np.dtype(tensor.dtype)).reshape(tensor.shape)
             for tensor, raw in zip(meta.inputs, random_inputs(1, meta.inputs), strict=True)
         }
+    given = _given(words, meta)
+    return {tensor.name: _fit(given[tensor.name], tensor) for tensor in meta.inputs}
+
+
+def read_sequence(words: Sequence[str], meta: ModuleMeta) -> list[dict[str, Array]] | None:
+    """The inputs of each step of a module with state; None if the arrays hold no sequence.
+
+    Args:
+        words: As given. The array of an input may have one more dimension in front, that of the steps; one
+            without it is given to every step.
+        meta: As for `read_inputs`.
+
+    Raises:
+        InputError: As `read_inputs`, or the arrays differ in their number of steps.
+    """
+    given = _given(words, meta) if words and meta.state is not None else {}
+    longer = [t for t in meta.inputs if t.name in given and given[t.name].ndim == len(t.shape) + 1]
+    if not longer:
+        return None
+    counts = {t.name: len(given[t.name]) for t in longer}
+    steps = counts[longer[0].name]
+    if steps == 0 or len({*counts.values()}) > 1:
+        said = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise InputError(
+            f"the inputs have different numbers of steps, or none: {said}",
+            where="--input",
+            remedy="give each as many as the others, and at least one",
+        )
+    fitted = {
+        t.name: [_fit(part, t) for part in given[t.name]] if t in longer else [_fit(given[t.name], t)] * steps
+        for t in meta.inputs
+    }
+    return [{name: parts[step] for name, parts in fitted.items()} for step in range(steps)]
+
+
+def _given(words: Sequence[str], meta: ModuleMeta) -> dict[str, Array]:
+    """An array for each input, as the files hold them."""
     given: dict[str, Array] = {}
     for word in words:
         given |= _read(word, meta)
@@ -55,7 +92,7 @@ def read_inputs(words: Sequence[str], meta: ModuleMeta) -> dict[str, Array]:
             where="--input",
             remedy=" ".join(f"--input {name}={name}.npy" for name in names),
         )
-    return {tensor.name: _fit(given[tensor.name], tensor) for tensor in meta.inputs}
+    return given
 
 
 def _read(word: str, meta: ModuleMeta) -> dict[str, Array]:

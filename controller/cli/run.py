@@ -4,7 +4,7 @@ import io
 import statistics
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,7 @@ import numpy as np
 import typer
 
 from controller.cli import text
-from controller.cli.arrays import Array, Inputs, read_inputs
+from controller.cli.arrays import Array, Inputs, read_inputs, read_sequence
 from controller.cli.failing import told_as_json
 from controller.cli.modules import read_module
 from controller.cli.options import Json
@@ -33,22 +33,26 @@ def run_module(
 ) -> None:
     """Run a module file on arrays, and time it.
 
+    A module with state also takes sequences: arrays with one more dimension in front, a step each.
+
     fleet run mobilenet.wasm --input image=x.npy --output y.npz
     """
     with told_as_json(json):
         wasm = read_module(file)
         meta = check(wasm)
-        inputs = read_inputs(given or (), meta)
+        sequence = read_sequence(given or (), meta)
+        steps = [read_inputs(given or (), meta)] if sequence is None else sequence
         if not given and meta.inputs:
             note("no --input: the inputs are pseudo-random")
         began = time.perf_counter()
         instance = Instance(wasm)
         load = time.perf_counter() - began
-        seconds, first = _timed(instance, inputs, repeat)
-        outputs = instance.dequantize(first)
+        seconds, first = _timed(instance, steps, repeat)
+        made = [instance.dequantize(outputs) for outputs in first]
+        outputs = made[0] if sequence is None else {n: np.stack([step[n] for step in made]) for n in made[0]}
         if output is not None:
             write_bytes(output, _archive(outputs))
-        blame = _first_nonfinite(wasm, inputs) if _nonfinite(outputs) else None
+        blame = _first_nonfinite(wasm, steps, made) if _nonfinite(outputs) else None
     median = statistics.median(seconds) * 1000
     if json:
         emit_line(
@@ -57,7 +61,7 @@ def run_module(
                 "arena_bytes": meta.arena.size,
                 "compile_seconds": load,
                 "median_ms": median,
-                "runs": repeat,
+                "runs": len(seconds),
                 "finite": not _nonfinite(outputs),
                 "layer": blame,
             }
@@ -67,21 +71,25 @@ def run_module(
         say(_summary(name, array))
     for name in _nonfinite(outputs):
         say(f"output {name} holds NaN or infinite values, first made in {blame or 'no layer'}")
-    runs = f"median of {text.count(repeat)} runs" if repeat > 1 else "one run"
+    runs = f"median of {text.count(len(seconds))} runs" if len(seconds) > 1 else "one run"
     say(f"ran {meta.name} for {meta.target}: {text.span(median / 1000)} ({runs}, copies included)")
 
 
 def _timed(
-    instance: Instance, inputs: Mapping[str, Array], repeat: int
-) -> tuple[list[float], dict[str, Array]]:
-    """Seconds of each run, writing inputs and reading outputs included; the outputs of the first."""
-    seconds, first = [], None
+    instance: Instance, steps: Sequence[Mapping[str, Array]], repeat: int
+) -> tuple[list[float], list[dict[str, Array]]]:
+    """Seconds of each run, writing inputs and reading outputs included; the outputs of the first round."""
+    seconds: list[float] = []
+    first: list[dict[str, Array]] = []
     for _ in range(repeat):
-        began = time.perf_counter()
-        outputs = instance.run(inputs)
-        seconds.append(time.perf_counter() - began)
-        first = outputs if first is None else first
-    return seconds, first or {}
+        instance.reset()
+        for inputs in steps:
+            began = time.perf_counter()
+            outputs = instance.run(inputs)
+            seconds.append(time.perf_counter() - began)
+            if len(first) < len(steps):
+                first.append(outputs)
+    return seconds, first
 
 
 def _nonfinite(outputs: Mapping[str, Array]) -> list[str]:
@@ -90,11 +98,19 @@ def _nonfinite(outputs: Mapping[str, Array]) -> list[str]:
     ]
 
 
-def _first_nonfinite(wasm: bytes, inputs: Mapping[str, Array]) -> str | None:
-    """The layer in which that began, in words; in an instance without history."""
+def _first_nonfinite(
+    wasm: bytes, steps: Sequence[Mapping[str, Array]], made: Sequence[Mapping[str, Array]]
+) -> str | None:
+    """The layer in which that began, in words; in an instance that has seen the steps before only."""
     instance = Instance(wasm)
-    index = instance.first_nonfinite(inputs)
-    return None if index is None else instance.meta.describe_layer(index)
+    at = next(index for index, outputs in enumerate(made) if _nonfinite(outputs))
+    for inputs in steps[:at]:
+        instance.run(inputs)
+    index = instance.first_nonfinite(steps[at])
+    if index is None:
+        return None
+    layer = instance.meta.describe_layer(index)
+    return layer if len(steps) == 1 else f"{layer}, in step {at}"
 
 
 def _summary(name: str, array: Array) -> str:

@@ -116,6 +116,11 @@ class Instance:
         self._call("run")
         return self._read_outputs()
 
+    def reset(self) -> None:
+        """Make the next run the first: state is zeros again, if there is any."""
+        if self.meta.state is not None:
+            self._call("reset")
+
     def sizes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the outputs of the last run: smaller than declared where they depend on data."""
         exports = self._instance.exports(self._store)
@@ -171,8 +176,7 @@ class Instance:
         )
 
         def prepare() -> None:
-            if self.meta.state is not None:
-                self._call("reset")
+            self.reset()
             self._write(inputs)
 
         return Driver(driver, self._store, prepare)

@@ -12,7 +12,7 @@
 #define FLEET_ABI_VERSION (FLEET_ABI_MAJOR << 16 | FLEET_ABI_MINOR)
 
 #define FLEET_RUN_OK 0
-#define FLEET_RUN_NONFINITE 1 /* an element of a float32 output is NaN or infinite */
+#define FLEET_RUN_NONFINITE 1 /* an element of a float32 output or state is NaN or infinite */
 
 #ifdef __wasm__
 #define FLEET_EXPORT(name) __attribute__((export_name(name), visibility("default")))
@@ -31,7 +31,7 @@ FLEET_EXPORT("fleet_abi") int32_t fleet_abi(void);
 FLEET_EXPORT("input") void *fleet_input(int32_t i);
 FLEET_EXPORT("output") void *fleet_output(int32_t i);
 
-/* One inference. Returns FLEET_RUN_OK or FLEET_RUN_NONFINITE. */
+/* One inference. Returns FLEET_RUN_OK or FLEET_RUN_NONFINITE; with the latter the state stays as it was before. */
 FLEET_EXPORT("run") int32_t fleet_run(void);
 
 /* Number of layers, that is of rows in the layer table of `fleet.meta`. */

@@ -99,8 +99,10 @@ def run(
 
 
 def next_state(graph: Graph, values: Mapping[str, Array]) -> dict[str, Array]:
-    """The state for the run after the one that gave ``values``."""
-    return {name: values[successor] for name, successor in graph.state.items()}
+    """The state after the run that gave ``values``; one that is not finite leaves it as it was."""
+    ends = [values[name] for name in (*graph.outputs, *graph.state.values())]
+    finite = all(np.isfinite(value).all() for value in ends if value.dtype == np.float32)
+    return {name: values[successor if finite else name] for name, successor in graph.state.items()}
 
 
 def _check(graph: Graph, name: str, value: Array, source: str) -> None:

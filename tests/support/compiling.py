@@ -12,6 +12,8 @@ from controller.compiler.ir.document import encode
 from controller.compiler.passes import FLOAT_PASSES, apply, assign_layout
 from controller.compiler.plan import plan
 from controller.compiler.targets import find_target
+from device_agent.runner.engine import Engine
+from device_agent.runner.tensor import Tensor
 
 
 def _graph(proto: onnx.ModelProto, folder: Path) -> Graph:
@@ -40,3 +42,12 @@ def compile_targets(proto: onnx.ModelProto, folder: Path) -> tuple[bytes, dict[s
     document = encode(graph)
     assign_layout(graph)
     return document, {target: Instance(_emit(graph, target).wasm) for target in ("simd", "mvp")}
+
+
+def engine(module: CompiledModule) -> Engine:
+    """The module as an agent's runner has it."""
+    tensors = {
+        side: [Tensor(t.name, t.dtype, t.shape, t.scale, t.zero_point or 0) for t in metas]
+        for side, metas in (("inputs", module.meta.inputs), ("outputs", module.meta.outputs))
+    }
+    return Engine(module.wasm, None, tensors, [[x.offset, x.size, x.dtype] for x in module.meta.layers])

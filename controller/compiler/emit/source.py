@@ -7,7 +7,7 @@ import numpy as np
 
 from controller.compiler.emit.constants import ConstantBlock, format_float
 from controller.compiler.ir import FLOAT, Graph
-from controller.compiler.plan.steps import Argument, Call, Constant, Params, Plan, Step, Template
+from controller.compiler.plan.steps import STATE, Argument, Call, Constant, Params, Plan, Step, Template
 
 _RESERVED = ("fleet_", "__", "mem", "arena", "constants", "layer_")
 
@@ -140,15 +140,25 @@ def _comment(text: str) -> str:
 
 def _abi(graph: Graph, plan: Plan) -> str:
     count = len(plan.steps)
+    # Carrying the state on ends a run.
+    carried = [index for index, step in enumerate(plan.steps) if step.op == STATE]
     checks = [
         f"    {{ static const struct fleet_all_finite_params p = {{.count = {graph.tensors[name].size}}}; "
         f"if (!fleet_all_finite_f32(&p, {_place(plan, name)})) return FLEET_RUN_NONFINITE; }}"
-        for name in dict.fromkeys(graph.outputs)
+        for name in dict.fromkeys([*graph.outputs, *graph.state.values()])
         if graph.tensors[name].dtype == FLOAT
     ]
-    cases = [f"    case {index}: layer_{index}(); break;" for index in range(count)]
+    result = "finish()" if checks else "FLEET_RUN_OK"
+    kept = "if (finish() == FLEET_RUN_OK) " if checks else ""
+    cases = [
+        f"    case {index}: {kept if index in carried else ''}layer_{index}(); break;"
+        for index in range(count)
+    ]
     runs = [f"    fleet_layer = {index}; layer_{index}();" for index in range(count)]
-    finish = "finish()" if checks else "FLEET_RUN_OK"
+    end = [f"    return {result};"]
+    if carried and checks:
+        end = ["    return FLEET_RUN_OK;"]
+        runs.insert(carried[0], "    if (finish() != FLEET_RUN_OK) return FLEET_RUN_NONFINITE;")
     return "\n".join(
         [
             *(
@@ -166,7 +176,7 @@ def _abi(graph: Graph, plan: Plan) -> str:
             "int32_t fleet_run(void)",
             "{",
             *runs,
-            f"    return {finish};",
+            *end,
             "}",
             "",
             "int32_t fleet_run_layer(int32_t i)",
@@ -176,7 +186,7 @@ def _abi(graph: Graph, plan: Plan) -> str:
             *cases,
             "    default: __builtin_trap();",
             "    }",
-            f"    return i == {count - 1} ? {finish} : FLEET_RUN_OK;",
+            f"    return i == {count - 1} ? {result} : FLEET_RUN_OK;",
             "}",
             "",
         ]

@@ -9,7 +9,7 @@ from controller.compiler.passes.layout import same_memory
 from controller.compiler.plan.arena import ALIGNMENT, Buffer, aligned, place, step_bounds
 from controller.compiler.plan.lower import LOWERINGS
 from controller.compiler.plan.lower.common import Site
-from controller.compiler.plan.steps import Call, Distance, Plan, Slot, Step
+from controller.compiler.plan.steps import STATE, Call, Distance, Plan, Slot, Step
 from controller.compiler.targets import Target
 from protocol.errors import FleetError
 
@@ -143,7 +143,7 @@ def _next_state(graph: Graph) -> list[Step]:
         arguments = (Slot(successor), Slot(name))
         call = Call("fleet_copy", "fleet_copy_params", {"bytes": tensor.nbytes}, arguments)
         step_name = graph.fresh(f"{name}/state")
-        steps.append(Step(step_name, "State", "State", (name,), tensor.dtype.name, tensor.shape, (call,)))
+        steps.append(Step(step_name, STATE, STATE, (name,), tensor.dtype.name, tensor.shape, (call,)))
     return steps
 
 

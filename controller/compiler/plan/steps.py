@@ -5,6 +5,9 @@ from typing import Any
 
 from controller.compiler.ir import Array, Shape
 
+STATE = "State"
+"""The operator of the steps that end a run: they carry the state on."""
+
 
 @dataclass(frozen=True, eq=False)
 class Constant:

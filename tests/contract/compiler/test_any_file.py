@@ -22,6 +22,7 @@ from controller.compiler import (
 )
 from protocol.module import sections
 from tests.support import onnx_models as models
+from tests.support.streaming import counter
 
 
 def fleet(*words):
@@ -113,17 +114,6 @@ def test_integer_inputs_and_an_output_called_file(tmp_path):
     )
     with np.load(tmp_path / "y.npz") as outputs:
         assert np.array_equal(outputs["file"], table[[3, 1]])
-
-
-def counter():
-    """h' = h + x; y = 2 h'."""
-    infos = {n: helper.make_tensor_value_info(n, TensorProto.FLOAT, [3]) for n in ("x", "h", "hn", "y")}
-    nodes = [
-        helper.make_node("Add", ["x", "h"], ["hn"], name="/add"),
-        helper.make_node("Add", ["hn", "hn"], ["y"], name="/double"),
-    ]
-    graph = helper.make_graph(nodes, "g", [infos["x"], infos["h"]], [infos["y"], infos["hn"]])
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
 def test_state_is_carried_from_run_to_run():

@@ -7,9 +7,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from controller.compiler import Instance, LayerTrap
-from device_agent.runner.engine import Engine, EngineError, Tensor
+from device_agent.runner.engine import EngineError
 from device_agent.runner.supervisor import Runner, RunnerError
-from tests.support.compiling import compile_graph
+from tests.support.compiling import compile_graph, engine
 from tests.support.patch_wasm import trap_in
 
 
@@ -44,14 +44,6 @@ def dividing():
 @pytest.fixture(scope="module")
 def divide(tmp_path_factory):
     return compile_graph(dividing(), tmp_path_factory.mktemp("divide"))
-
-
-def engine(module):
-    tensors = {
-        side: [Tensor(t.name, t.dtype, t.shape, t.scale, t.zero_point or 0) for t in metas]
-        for side, metas in (("inputs", module.meta.inputs), ("outputs", module.meta.outputs))
-    }
-    return Engine(module.wasm, None, tensors, [[x.offset, x.size, x.dtype] for x in module.meta.layers])
 
 
 def names(module):
