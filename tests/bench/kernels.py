@@ -56,7 +56,7 @@ def conv_cases() -> Iterator[Case]:
     for name, (w, groups) in shapes.items():
         depthwise = groups > 1
         kernel = "fleet_depthwise_conv" if depthwise else "fleet_conv"
-        weights = pad4(w.out_c) * (w.kernel_h + 1) * (w.kernel_w * w.in_c // groups + 1)
+        weights = pad4(w.out_c) * (w.kernel_h + 1) * (w.kernel_w * w.in_c // groups + 2)
         x, y = size(w.in_shape), size(w.out_shape)
         macs = y * w.kernel_h * w.kernel_w * w.in_c // groups
         s8 = pack_params(w.fields, groups, 0, 3, -4, -128, 127, 0, patch_pixels(w, groups))

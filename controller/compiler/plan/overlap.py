@@ -25,19 +25,17 @@ def conv_s8(window: Params, pixels: int, *, planar: bool, simd: bool) -> Distanc
     """Of `fleet_conv_s8` with one group. `simd` reads a patch, then writes it; the reference does not."""
     if simd and not planar and _pointwise(window):
         window = _one_row(window)
-    return _distance(window, 1, pixels if simd else 1, planar=planar, reads_first=simd)
+    return _distance(window, pixels if simd else 1, planar=planar, reads_first=simd)
 
 
-def depthwise_conv_s8(window: Params, pixels: int, *, simd: bool) -> Distance:
-    """Of `fleet_depthwise_conv_s8`, which goes over a patch once for each block of channels."""
-    small = all(window[key] == 3 for key in ("kernel_h", "kernel_w"))
-    lines = 2 if simd and small and window["stride_h"] == window["dilation_h"] == 1 else 1
-    return _distance(window, lines, pixels if simd else 1, planar=False, reads_first=False)
+def depthwise_conv_s8(window: Params) -> Distance:
+    """Of `fleet_depthwise_conv_s8`: pixel by pixel, block of channels by block of channels."""
+    return _distance(window, 1, planar=False, reads_first=False)
 
 
 def pool_s8(window: Params) -> Distance:
-    """Of the int8 pools: pixel by pixel, block of channels by block of channels, never backwards."""
-    return Distance(_distance(window, 1, 1, planar=False, reads_first=False).below, None)
+    """Of the int8 pools: as depthwise convolutions, but never backwards."""
+    return Distance(depthwise_conv_s8(window).below, None)
 
 
 def _pointwise(window: Params) -> bool:
@@ -62,17 +60,16 @@ class _Patches:
     write_end: _Positions
 
 
-def _distance(window: Params, lines: int, pixels: int, *, planar: bool, reads_first: bool) -> Distance:
+def _distance(window: Params, pixels: int, *, planar: bool, reads_first: bool) -> Distance:
     """The largest lead of the writes over the reads that are still to come, either way.
 
     Args:
         window: `struct fleet_window`.
-        lines: Rows of outputs of a patch.
         pixels: Columns of outputs of a patch.
         planar: Whether channels are planes of the input.
         reads_first: Whether a patch has been read when its first output is written.
     """
-    at = _patches(window, lines, pixels, planar=planar)
+    at = _patches(window, pixels, planar=planar)
     begins = np.minimum.accumulate(at.read_begin[::-1])[::-1]
     ends = np.maximum.accumulate(at.read_end)
     if reads_first:
@@ -84,13 +81,11 @@ def _distance(window: Params, lines: int, pixels: int, *, planar: bool, reads_fi
     return Distance(below, above)
 
 
-def _patches(w: Params, lines: int, pixels: int, *, planar: bool) -> _Patches:
+def _patches(w: Params, pixels: int, *, planar: bool) -> _Patches:
     out_line, out_image = w["out_w"] * w["out_c"], w["out_h"] * w["out_w"] * w["out_c"]
     step, plane = (1, w["in_h"] * w["in_w"]) if planar else (w["in_c"], 0)
     tops = np.arange(w["out_h"]) * w["stride_h"] - w["pad_top"]
     first, last = _inside(tops, w["kernel_h"], w["dilation_h"], w["in_h"])
-    groups = np.arange(0, w["out_h"], lines)
-    first, last = np.minimum.reduceat(first, groups), np.maximum.reduceat(last, groups)
     ow = np.arange(0, w["out_w"], pixels)
     end = np.minimum(ow + pixels, w["out_w"])
     left = np.clip(ow * w["stride_w"] - w["pad_left"], 0, w["in_w"] - 1)
@@ -100,9 +95,8 @@ def _patches(w: Params, lines: int, pixels: int, *, planar: bool) -> _Patches:
     begins = (first[:, None] * w["in_w"] + left) * step
     ends = (last[:, None] * w["in_w"] + right + 1) * step + plane * (w["in_c"] - 1)
     begins, ends = np.where(empty, _NEVER, begins), np.where(empty, -_NEVER, ends)
-    final = np.minimum(groups + lines, w["out_h"]) - 1
-    write_begins = groups[:, None] * out_line + ow * w["out_c"]
-    write_ends = final[:, None] * out_line + end * w["out_c"]
+    lines = np.arange(w["out_h"])[:, None] * out_line
+    write_begins, write_ends = lines + ow * w["out_c"], lines + end * w["out_c"]
     images = np.arange(w["batch"])[:, None]
     in_image = w["in_h"] * w["in_w"] * w["in_c"]
     return _Patches(

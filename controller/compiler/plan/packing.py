@@ -11,6 +11,7 @@ from controller.compiler.ir import Array
 
 _WIDTHS_S8 = (8, 4)
 _WIDTHS_F32 = (16, 8, 4)
+DEPTHWISE_BLOCK = 8
 
 
 def _blocks(channels: int, widths: tuple[int, ...]) -> Iterator[tuple[int, int]]:
@@ -22,12 +23,12 @@ def _blocks(channels: int, widths: tuple[int, ...]) -> Iterator[tuple[int, int]]
         first += width
 
 
-def channels(values: Array, groups: int, *, simd: bool) -> Array:
-    """Biases or multipliers [out_c]; for SIMD [groups][OC4], padded with zeros."""
+def channels(values: Array, groups: int, *, simd: bool, multiple: int = 4) -> Array:
+    """Biases or multipliers [out_c]; for SIMD each group is padded with zeros to a multiple."""
     if not simd:
         return values
     grouped = values.reshape(groups, -1)
-    return np.pad(grouped, ((0, 0), (0, -grouped.shape[1] % 4))).reshape(-1)
+    return np.pad(grouped, ((0, 0), (0, -grouped.shape[1] % multiple))).reshape(-1)
 
 
 def conv_s8(weights: Array, groups: int, *, simd: bool) -> Array:
@@ -54,12 +55,12 @@ def winograd_conv_s8(weights: Array) -> Array:
 
 
 def depthwise_conv_s8(weights: Array, *, simd: bool) -> Array:
-    """[kernel_h][kernel_w][C]; for SIMD [C4 / 4][rows / 2][kernel_w][4][2]."""
-    out_c, _, kernel_h, kernel_w = weights.shape
+    """[kernel_h][kernel_w][C]; for SIMD [C8 / 8][taps / 2][8][2]."""
     if not simd:
         return weights[:, 0].transpose(1, 2, 0)
-    padded = np.pad(weights[:, 0], ((0, -out_c % 4), (0, kernel_h % 2), (0, 0)))
-    return padded.reshape(-1, 4, (kernel_h + 1) // 2, 2, kernel_w).transpose(0, 2, 4, 1, 3)
+    taps = weights.reshape(len(weights), -1)
+    padded = np.pad(taps, ((0, -len(taps) % DEPTHWISE_BLOCK), (0, taps.shape[1] % 2)))
+    return padded.reshape(-1, DEPTHWISE_BLOCK, padded.shape[1] // 2, 2).transpose(0, 2, 1, 3)
 
 
 def conv_f32(weights: Array, groups: int, *, simd: bool) -> Array:

@@ -94,21 +94,8 @@ def matmul_s8(window: Params, limit: int | None = None) -> tuple[Scratch, int]:
     return Scratch(space.nbytes, f"FLEET_MATMUL_S8_SCRATCH({rows}, {window['in_c']})", space.least), rows
 
 
-def depthwise_conv_s8(window: Params, limit: int | None = None) -> tuple[Scratch, int]:
-    """Scratch of `fleet_depthwise_conv_s8`, and patch_pixels: of a row as many as fit, at least one."""
-    kernel_h, stride_w = window["kernel_h"], window["stride_w"]
-    extent = (window["kernel_w"] - 1) * window["dilation_w"] + 1
-    column = (kernel_h + 1) // 2 * 32
-
-    def most(bound: int) -> int:
-        return int(min(window["out_w"], max(1, (bound // column - extent) // stride_w + 1)))
-
-    def patch(pixels: int) -> int:
-        return int(column * ((pixels - 1) * stride_w + extent))
-
-    least = _scratch(patch(most(_STACK_PATCH)))
-    pixels = most(_PATCH_BYTES)
-    if limit is not None and _scratch(patch(pixels)) > limit:
-        pixels = most(max(limit, _STACK_PATCH))
-    macro = f"FLEET_DEPTHWISE_CONV_S8_SCRATCH({pixels}, {kernel_h}, {stride_w}, {extent})"
-    return Scratch(_scratch(patch(pixels)), macro, least), pixels
+def depthwise_conv_s8(window: Params) -> Scratch:
+    """Scratch of `fleet_depthwise_conv_s8`."""
+    kernel_h, kernel_w, channels = window["kernel_h"], window["kernel_w"], window["in_c"]
+    macro = f"FLEET_DEPTHWISE_CONV_S8_SCRATCH({kernel_h}, {kernel_w}, {channels})"
+    return Scratch(_scratch(24 * _round_up(kernel_h * kernel_w, 2) + channels), macro)

@@ -3,10 +3,10 @@
 import numpy as np
 
 
-def pad_channels(values, groups):
+def pad_channels(values, groups, multiple=4):
     """[out_c] to [groups][OC4] with zeros, flat."""
     per_group = values.reshape(groups, -1)
-    return np.pad(per_group, ((0, 0), (0, -per_group.shape[1] % 4))).reshape(-1)
+    return np.pad(per_group, ((0, 0), (0, -per_group.shape[1] % multiple))).reshape(-1)
 
 
 def blocks(channels, widths):
@@ -44,9 +44,10 @@ def depthwise_conv_s8(target, weights, bias, multipliers):
     if target == "mvp":
         return [weights[:, 0].transpose(1, 2, 0), bias, multipliers]
     channels, _, kernel_h, kernel_w = weights.shape
-    padded = np.pad(weights[:, 0], ((0, -channels % 4), (0, kernel_h % 2), (0, 0)))
-    packed = padded.reshape(-1, 4, (kernel_h + 1) // 2, 2, kernel_w).transpose(0, 2, 4, 1, 3)
-    return [packed, pad_channels(bias, 1), pad_channels(multipliers, 1)]
+    taps = weights.reshape(channels, kernel_h * kernel_w)
+    padded = np.pad(taps, ((0, -channels % 8), (0, kernel_h * kernel_w % 2)))
+    packed = padded.reshape(-1, 8, (kernel_h * kernel_w + 1) // 2, 2).transpose(0, 2, 1, 3)
+    return [packed, pad_channels(bias, 1, 8), pad_channels(multipliers, 1, 8)]
 
 
 def conv_f32(target, weights, bias, groups):

@@ -21,7 +21,7 @@ EXPORT int32_t scratch_fleet_matmul_s8(int32_t rows, int32_t depth)
     return FLEET_MATMUL_S8_SCRATCH(rows, depth);
 }
 
-EXPORT int32_t scratch_fleet_depthwise_conv_s8(int32_t pixels, int32_t kernel_h, int32_t stride_w, int32_t extent)
+EXPORT int32_t scratch_fleet_depthwise_conv_s8(int32_t kernel_h, int32_t kernel_w, int32_t channels)
 {
-    return FLEET_DEPTHWISE_CONV_S8_SCRATCH(pixels, kernel_h, stride_w, extent);
+    return FLEET_DEPTHWISE_CONV_S8_SCRATCH(kernel_h, kernel_w, channels);
 }

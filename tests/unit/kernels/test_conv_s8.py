@@ -107,10 +107,7 @@ def check_depthwise(machines, layer):
     w = layer.window
     wanted = expect(layer)
     for machine in machines:
-        extent = (w.kernel_w - 1) * w.dilation_w + 1
-        scratch = machine.scratch(
-            "fleet_depthwise_conv_s8", layer.patch_pixels, w.kernel_h, w.stride_w, extent
-        )
+        scratch = machine.scratch("fleet_depthwise_conv_s8", w.kernel_h, w.kernel_w, w.in_c)
         constants = packing.depthwise_conv_s8(machine.target, layer.weights, layer.bias, layer.multipliers)
         inputs = [layer.x, *constants]
         actual = machine.call(

@@ -51,11 +51,8 @@ def check_conv(machines, layer):
 def check_depthwise(machines, layer):
     w, layer = layer.window, replace(layer, planar=False)
     for machine in machines:
-        extent = (w.kernel_w - 1) * w.dilation_w + 1
-        scratch = machine.scratch(
-            "fleet_depthwise_conv_s8", layer.patch_pixels, w.kernel_h, w.stride_w, extent
-        )
-        distance = overlap.depthwise_conv_s8(as_params(w), layer.patch_pixels, simd=machine.target == "simd")
+        scratch = machine.scratch("fleet_depthwise_conv_s8", w.kernel_h, w.kernel_w, w.in_c)
+        distance = overlap.depthwise_conv_s8(as_params(w))
         constants = packing.depthwise_conv_s8(machine.target, layer.weights, layer.bias, layer.multipliers)
         check(
             machine, "fleet_depthwise_conv_s8", layer, distance=distance, constants=constants, scratch=scratch

@@ -99,8 +99,8 @@ def _conv_s8(site: Site, parts: Convolution) -> tuple[Call, Distance | None]:
     distance: Distance | None = None
     if parts.depthwise:
         weights = packing.depthwise_conv_s8(parts.weights, simd=simd)
-        space, pixels = scratch.depthwise_conv_s8(window, site.scratch_limit)
-        distance = overlap.depthwise_conv_s8(window, pixels, simd=simd)
+        space, pixels = scratch.depthwise_conv_s8(window), 1
+        distance = overlap.depthwise_conv_s8(window)
     elif winograd is not None:
         kernel, weights = "fleet_winograd_conv_s8", packing.winograd_conv_s8(parts.weights)
         space, pixels = winograd
@@ -109,7 +109,7 @@ def _conv_s8(site: Site, parts: Convolution) -> tuple[Call, Distance | None]:
         space, pixels = scratch.conv_s8(window, groups, site.scratch_limit)
         if groups == 1:
             distance = overlap.conv_s8(window, pixels, planar=planar, simd=simd)
-    padded = 1 if parts.depthwise else groups
+    padded, multiple = (1, packing.DEPTHWISE_BLOCK) if parts.depthwise else (groups, 4)
     call = Call(
         kernel,
         "fleet_conv_s8_params",
@@ -125,8 +125,10 @@ def _conv_s8(site: Site, parts: Convolution) -> tuple[Call, Distance | None]:
         (
             site.argument(0),
             site.constant("weights", weights, is_weight=True),
-            site.constant("bias", packing.channels(parts.bias.astype("int32"), padded, simd=simd)),
-            site.constant("multipliers", packing.channels(scales, padded, simd=simd)),
+            site.constant(
+                "bias", packing.channels(parts.bias.astype("int32"), padded, simd=simd, multiple=multiple)
+            ),
+            site.constant("multipliers", packing.channels(scales, padded, simd=simd, multiple=multiple)),
             Slot(site.out.name),
         ),
         space.on(simd=simd),

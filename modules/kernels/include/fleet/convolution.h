@@ -92,28 +92,26 @@ void fleet_winograd_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *
 #define FLEET_WINOGRAD_CONV_S8_SCRATCH(tiles, ic) 0
 #endif
 
-/* int8 depthwise convolution: groups = in_c = out_c, weights of one input channel each. Conditions and overlap as
- * fleet_conv_s8; a patch has up to two lines of outputs. groups is not read, in_planar is 0.
+/* int8 depthwise convolution: groups = in_c = out_c, weights of one input channel each. Conditions as fleet_conv_s8. The output
+ * may overlap the input as there, a patch being one output. groups and patch_pixels are not read, in_planar is 0.
  *
  * Packing for reference:
  *   weights       [kernel_h][kernel_w][out_c]
  *   bias, multipliers   [out_c]
  *
- * Packing for simd128, with C4 = ROUND_UP(out_c, 4) and kernel rows taken in ROWS2 = (kernel_h + 1) / 2 pairs; the row
- * and the channels beyond the end are zero:
- *   weights       [C4 / 4][ROWS2][kernel_w][4][2]   (channel in the block, row of the pair)   C4 · ROWS2 · kernel_w · 2 bytes
- *   bias, multipliers   [C4]
+ * Packing for simd128, with C8 = ROUND_UP(out_c, 8) and the taps, row by row, taken in PAIRS = (kernel_h·kernel_w + 1) / 2 pairs;
+ * the tap and the channels beyond the end are zero:
+ *   weights       [C8 / 8][PAIRS][8][2]   (channel in the block, tap of the pair)   C8 · PAIRS · 2 bytes
+ *   bias, multipliers   [C8]
  * All three are 16-aligned.
  */
 void fleet_depthwise_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const int8_t *weights, const int32_t *bias,
                              const float *multipliers, int8_t *y, void *scratch);
 
-/* pixels: patch_pixels.  extent: (kernel_w − 1)·dilation_w + 1, the input columns of one output.  The patch holds eight
- * channels of kernel_h rows, rounded up to a pair. */
-#define FLEET_DEPTHWISE_CONV_S8_PATCH(pixels, kernel_h, stride_w, extent) \
-    (((kernel_h) + 1) / 2 * 32 * (((pixels)-1) * (stride_w) + (extent)))
-#define FLEET_DEPTHWISE_CONV_S8_SCRATCH(pixels, kernel_h, stride_w, extent) \
-    FLEET_PATCH_SCRATCH(FLEET_DEPTHWISE_CONV_S8_PATCH(pixels, kernel_h, stride_w, extent))
+/* For each tap its place in a window inside the input and in one at the border, and a copy of the last channels; and what lies
+ * outside the input, for each channel. */
+#define FLEET_DEPTHWISE_CONV_S8_SCRATCH(kernel_h, kernel_w, channels) \
+    FLEET_PATCH_SCRATCH(24 * FLEET_ROUND_UP((kernel_h) * (kernel_w), 2) + (channels))
 
 /* groups as above.  out_min <= out_max, infinities allowed, no NaN. */
 struct fleet_conv_f32_params {
