@@ -59,7 +59,8 @@ class Service:
 
     def _answer(self, operation: str, argument: dict[str, Any]) -> Any:
         from device_agent.runner import wire  # noqa: PLC0415
-        from device_agent.runner.engine import Engine, Tensor  # noqa: PLC0415
+        from device_agent.runner.engine import Engine  # noqa: PLC0415
+        from device_agent.runner.tensor import Tensor  # noqa: PLC0415
 
         if operation == wire.LOAD:
             tensors = {

@@ -1,19 +1,19 @@
 """A module in wasmtime: loading, running, and saying in which layer a run ended."""
 
 import contextlib
+import ctypes
 import hashlib
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import wasmtime
 from wasmtime import TrapCode
 
+from device_agent.runner.border import Border, Placed
 from device_agent.runner.calls import prepared
-from device_agent.runner.quantize import NUMPY_TYPES, Array, Dequantizer, Quantizer, canonical
+from device_agent.runner.quantize import NUMPY_TYPES, Array, canonical, dequantize, quantize
+from device_agent.runner.tensor import Tensor
 
 _TRAPS = {
     TrapCode.STACK_OVERFLOW: "stack overflow",
@@ -36,32 +36,6 @@ class EngineError(Exception):
         self.code = code
         self.text = text
         self.layer = layer
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """What the engine must know of an input or output."""
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    scale: float | None
-    zero_point: int
-
-    @cached_property
-    def elements(self) -> int:
-        """Number of elements."""
-        return math.prod(self.shape)
-
-    @cached_property
-    def nbytes(self) -> int:
-        """Size in the module, bytes."""
-        return self.elements * np.dtype(NUMPY_TYPES[self.dtype]).itemsize
-
-    @cached_property
-    def given_bytes(self) -> int:
-        """Size as applications give it, bytes: float32 where there is a scale."""
-        return self.nbytes if self.scale is None else 4 * self.elements
 
 
 def new_engine() -> wasmtime.Engine:
@@ -132,18 +106,19 @@ class Engine:
         # The memory never grows (protocol.module.check), so one view serves as long as the instance.
         self._memory = np.frombuffer(memory.get_buffer_ptr(self._store), dtype=np.uint8)
         self._run = prepared(self._store, self._exports["run"])
-        self._at_inputs = [self._region("input", i, t) for i, t in enumerate(self._inputs)]
-        self._at_outputs = [self._region("output", i, t) for i, t in enumerate(self._outputs)]
-        self._enter = [_entry(t, region) for t, region in zip(self._inputs, self._at_inputs, strict=True)]
-        self._leave = {
-            t.name: _exit(t, region) for t, region in zip(self._outputs, self._at_outputs, strict=True)
-        }
+        inputs = [self._placed("input", i, t) for i, t in enumerate(self._inputs)]
+        outputs = [self._placed("output", i, t) for i, t in enumerate(self._outputs)]
+        self._at_inputs = [placed.region for placed in inputs]
+        self._at_outputs = [placed.region for placed in outputs]
+        self._border = Border(self._engine, self._store, self._exports, inputs, outputs)
+        self._enter = [_entry(t, at) for t, at in zip(self._inputs, self._border.given, strict=True)]
+        self._leave = {t.name: _exit(t, at) for t, at in zip(self._outputs, self._border.taken, strict=True)}
 
-    def _region(self, function: str, index: int, tensor: Tensor) -> Array:
+    def _placed(self, function: str, index: int, tensor: Tensor) -> Placed:
         start = self._call(function, index)
         if not 0 <= start <= len(self._memory) - tensor.nbytes:
             raise EngineError("load", f"{function} {tensor.name} lies outside the module's memory")
-        return self._memory[start : start + tensor.nbytes]
+        return Placed(tensor, start, self._memory[start : start + tensor.nbytes])
 
     def _call(self, function: str, *arguments: int) -> int:
         try:
@@ -152,9 +127,9 @@ class Engine:
             raise self._trapped(trap) from trap
         return int(value or 0)
 
-    def _infer(self) -> int:
+    def _infer(self, run: Callable[[], int]) -> int:
         try:
-            return self._run()
+            return run()
         except wasmtime.Trap as trap:
             raise self._trapped(trap) from trap
 
@@ -181,8 +156,8 @@ class Engine:
         self._give(inputs)
         if reset and "reset" in self._exports:
             self._call("reset")
-        if self._infer() != 0:
-            raise self._nonfinite(lambda: self._give(inputs))
+        if self._infer(self._border.run) != 0:
+            raise self._nonfinite(lambda: self._enter_again(inputs))
         return {name: leave() for name, leave in self._leave.items()}
 
     def _give(self, inputs: dict[str, bytes]) -> None:
@@ -195,6 +170,10 @@ class Engine:
                     "input", f"input {tensor.name} has {len(data)} bytes, {tensor.given_bytes} are needed"
                 )
             enter(data)
+
+    def _enter_again(self, inputs: dict[str, bytes]) -> None:
+        self._give(inputs)
+        self._border.enter()
 
     def _write(self, inputs: list[Array]) -> None:
         for region, data in zip(self._at_inputs, inputs, strict=True):
@@ -250,7 +229,7 @@ class Engine:
     def golden(self, inputs: list[bytes]) -> bytes:
         """SHA-256 of the outputs for inputs in the module's own types."""
         self.write(inputs)
-        if self._infer() != 0:
+        if self._infer(self._run) != 0:
             raise self._nonfinite(lambda: self._write([np.frombuffer(data, np.uint8) for data in inputs]))
         digest = hashlib.sha256()
         for tensor, region in zip(self._outputs, self._at_outputs, strict=True):
@@ -300,24 +279,25 @@ def _finite(dtype: str, data: Array) -> bool:
     return not dtype.startswith("float") or bool(np.isfinite(_floats(dtype, data)).all())
 
 
-def _entry(tensor: Tensor, region: Array) -> Callable[[bytes], None]:
+def _entry(tensor: Tensor, place: Array) -> Callable[[bytes], object]:
     """Writes an input as applications give it to its place."""
-    if tensor.scale is None:
+    if tensor.scale is not None and not tensor.is_bytes:
+        scale, zero_point, dtype = tensor.scale, tensor.zero_point, tensor.dtype
 
-        def copy(data: bytes) -> None:
-            region[:] = np.frombuffer(data, np.uint8)
+        def convert(data: bytes) -> None:
+            place[:] = quantize(np.frombuffer(data, "<f4"), scale, zero_point, dtype).view(np.uint8)
 
-        return copy
-    quantizer = Quantizer(region.view(NUMPY_TYPES[tensor.dtype]), tensor.scale, tensor.zero_point)
-    return lambda data: quantizer(np.frombuffer(data, "<f4"))
+        return convert
+    address = place.ctypes.data
+    return lambda data: ctypes.memmove(address, data, len(data))
 
 
-def _exit(tensor: Tensor, region: Array) -> Callable[[], bytes]:
+def _exit(tensor: Tensor, place: Array) -> Callable[[], bytes]:
     """Reads an output as applications get it."""
-    if tensor.scale is None:
-        return region.tobytes
-    dequantizer = Dequantizer(region.view(NUMPY_TYPES[tensor.dtype]), tensor.scale, tensor.zero_point)
-    return lambda: dequantizer().tobytes()
+    if tensor.scale is None or tensor.is_bytes:
+        return place.tobytes
+    values, scale, zero_point = place.view(NUMPY_TYPES[tensor.dtype]), tensor.scale, tensor.zero_point
+    return lambda: dequantize(values, scale, zero_point).tobytes()
 
 
 def _describe(trap: wasmtime.Trap) -> str:

@@ -13,88 +13,33 @@ NUMPY_TYPES = {
 }  # fmt: skip
 
 
-class Quantizer:
-    """`to_int8(x / s)`: division in float32, clamp, round half to even, add the zero point; into one place.
-
-    Infinities saturate, NaN gives the lowest value.
-
-    Args:
-        place: Where results go; of an integer type, one dimension.
-        scale: The tensor's scale.
-        zero_point: Its zero point.
-    """
-
-    def __init__(self, place: Array, scale: float, zero_point: int) -> None:
-        bounds = np.iinfo(place.dtype)
-        self._place = place
-        self._scale = np.float32(scale)
-        self._low, self._high = np.float32(bounds.min - zero_point), np.float32(bounds.max - zero_point)
-        self._zero_point = zero_point
-        # Integers of this size are exact in float32.
-        self._narrow = bounds.bits <= 16
-        self._zero = np.float32(zero_point)
-        # On large inputs a fresh array a step would cost more than the arithmetic.
-        self._quotient = np.empty(place.shape, np.float32)
-
-    def __call__(self, values: Array) -> None:
-        """Quantize float32 values, as many as the place has."""
-        quotient = self._quotient
-        with np.errstate(over="ignore", invalid="ignore"):
-            np.divide(values, self._scale, out=quotient)
-        quotient.clip(self._low, self._high, out=quotient)
-        # A NaN survives until here and makes the maximum one: cheaper than looking at each value.
-        highest = np.maximum.reduce(quotient, initial=self._low)
-        if highest != highest:  # noqa: PLR0124 - a NaN; `np.isnan` of one number takes longer than of many
-            quotient[np.isnan(quotient)] = self._low
-        np.rint(quotient, out=quotient)
-        if self._narrow:
-            np.add(quotient, self._zero, out=quotient)
-            np.copyto(self._place, quotient, casting="unsafe")
-        else:
-            self._place[:] = quotient.astype(np.int64) + self._zero_point
-
-
 def quantize(values: Array, scale: float, zero_point: int, dtype: str) -> Array:
-    """`Quantizer` into a new array.
+    """`to_int8(x / s)`: division in float32, clamp, round half to even, add the zero point.
 
     Args:
-        values: float32, any shape.
+        values: float32, any shape. Infinities saturate, NaN gives the lowest value.
         scale: The tensor's scale.
         zero_point: Its zero point.
         dtype: `int8` or `uint8`, or a wider integer type.
     """
-    result = np.empty(values.size, NUMPY_TYPES[dtype])
-    Quantizer(result, scale, zero_point)(values.reshape(-1))
-    return result.reshape(values.shape)
+    bounds = np.iinfo(NUMPY_TYPES[dtype])
+    low, high = np.float32(bounds.min - zero_point), np.float32(bounds.max - zero_point)
+    # In place: on large inputs a fresh array a step costs more than the arithmetic.
+    with np.errstate(over="ignore", invalid="ignore"):
+        quotient = np.asarray(values / np.float32(scale))
+    np.fmax(quotient, low, out=quotient)
+    np.minimum(quotient, high, out=quotient)
+    np.rint(quotient, out=quotient)
+    if bounds.bits > 16:
+        return (quotient.astype(np.int64) + zero_point).astype(NUMPY_TYPES[dtype])
+    # Integers of this size are exact in float32.
+    quotient += np.float32(zero_point)
+    return quotient.astype(NUMPY_TYPES[dtype])
 
 
 def dequantize(values: Array, scale: float, zero_point: int) -> Array:
     """`f32(q - z) * s`, float32."""
     return (values.astype(np.int32) - zero_point).astype(np.float32) * np.float32(scale)
-
-
-class Dequantizer:
-    """`dequantize` of one place, again and again.
-
-    Args:
-        place: Where the values lie; one dimension.
-        scale: The tensor's scale.
-        zero_point: Its zero point.
-    """
-
-    def __init__(self, place: Array, scale: float, zero_point: int) -> None:
-        self._scale, self._zero_point = scale, zero_point
-        self._place = place
-        self._table: Array | None = None
-        if place.itemsize == 1:
-            self._place = place.view(np.uint8)
-            self._table = dequantize(np.arange(256).astype(np.uint8).view(place.dtype), scale, zero_point)
-
-    def __call__(self) -> Array:
-        """The values there now, float32."""
-        if self._table is None:
-            return dequantize(self._place, self._scale, self._zero_point)
-        return self._table.take(self._place)
 
 
 def canonical(data: bytes, dtype: str) -> bytes:

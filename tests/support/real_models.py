@@ -14,7 +14,8 @@ from controller.cli.making import package_for
 from controller.compiler import ModelProject
 from controller.compiler.progress import Silent
 from controller.compiler.source import onnx_file
-from device_agent.runner.engine import Engine, Tensor
+from device_agent.runner.engine import Engine
+from device_agent.runner.tensor import Tensor
 from protocol import cose
 from protocol.chunks import read_index, sha256
 from protocol.keys import SoftwareKey

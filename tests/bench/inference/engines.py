@@ -8,7 +8,8 @@ import numpy as np
 import onnxruntime
 
 from controller.compiler import Instance
-from device_agent.runner.engine import Engine, Tensor
+from device_agent.runner.engine import Engine
+from device_agent.runner.tensor import Tensor
 from protocol.module import TensorMeta
 from tests.bench.inference.models import Prepared
 
