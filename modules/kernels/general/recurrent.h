@@ -57,6 +57,13 @@ static void FLEET_PRODUCT(FLEET_X *acc, const FLEET_X *h, const FLEET_X *r, int3
         *(vector *)(acc + j + 2 * lanes) = s2;
         *(vector *)(acc + j + 3 * lanes) = s3;
     }
+    for (; j + lanes <= count; j += lanes) {
+        vector sum = *(const vector *)(acc + j);
+        for (int32_t k = 0; k < size; ++k) {
+            sum = sum + h[k] * *(const vector *)(r + k * stride + j);
+        }
+        *(vector *)(acc + j) = sum;
+    }
     for (; j < count; ++j) {
         FLEET_X sum = acc[j];
         for (int32_t k = 0; k < size; ++k) {

@@ -9,6 +9,8 @@ import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
 
+from controller.compiler import compile_model
+from controller.compiler.errors import BrokenModelError
 from tests.oracle import load, run, same_class
 from tests.support.compiling import compile_targets
 
@@ -88,9 +90,8 @@ def model_of(form: Form, values: dict[str, np.ndarray]) -> tuple[onnx.ModelProto
     outputs = ["Y", "Y_h", *(["Y_c"] if form.op == "LSTM" else [])]
     names = [name if name in values else "" for name in order]
     node = helper.make_node(form.op, names, outputs, name="cell", hidden_size=HIDDEN, **form.attrs)
-    fixed = {name: values[name] for name in () if name in values}
-    if not form.computed:
-        fixed = {name: values[name] for name in ("W", "R", "B", "P") if name in values}
+    weights = () if form.computed else ("W", "R", "B", "P")
+    fixed = {name: values[name] for name in weights if name in values}
     given = {name: value for name, value in values.items() if name not in fixed}
     kinds = {name: helper.np_dtype_to_tensor_dtype(value.dtype) for name, value in values.items()}
     graph = helper.make_graph(
@@ -130,3 +131,14 @@ def test_a_recurrent_network(form, tmp_path):
             assert same_class(value, expected[name]), f"{target}: {name}, seed {SEED}"
     for output, wanted in zip(proto.graph.output, by_onnxruntime(form, values), strict=True):
         np.testing.assert_allclose(expected[output.name], wanted, 2e-5, 2e-5, err_msg=output.name)
+
+
+@pytest.mark.parametrize("computed", [False, True], ids=["constant", "computed"])
+@pytest.mark.parametrize("name", ["W", "R", "B", "lengths", "h", "c", "P"])
+def test_an_input_of_another_size(name, computed):
+    form = Form("LSTM", "B lengths h c P", computed=computed)
+    values = inputs_of(form, np.random.default_rng(SEED))
+    values[name] = np.concatenate([values[name]] * 2, axis=-1)
+    node = model_of(form, values)[0]
+    with pytest.raises(BrokenModelError, match=rf"node cell \(LSTM\): {name} is \["):
+        compile_model(node)

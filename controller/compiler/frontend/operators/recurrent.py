@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from controller.compiler.errors import BrokenModelError
 from controller.compiler.frontend.context import Context, Importer
 from controller.compiler.ir import FLOAT, Node, Shape, Tensor
 
@@ -73,24 +74,47 @@ def _activations(ctx: Context, cell: _Cell, directions: int) -> list[list[list[A
     return [found[index * size : (index + 1) * size] for index in range(directions)]
 
 
-class _Unrolled:
+class _Recurrence:
     """One ONNX node on its way into the graph."""
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
         self.cell = _CELLS[ctx.node.op_type]
-        x, r = ctx.tensor(_X), ctx.tensor(_R)
+        x, hidden = ctx.tensor(_X), ctx.tensor(_R).shape[-1:]
         self.dtype = x.dtype
         self.batchwise = bool(ctx.attrs.get("layout", 0))
         self.steps, self.batch = (x.shape[1], x.shape[0]) if self.batchwise else x.shape[:2]
-        self.features, self.hidden = x.shape[2], r.shape[2]
-        self.directions = r.shape[0]
+        self.features, self.hidden = x.shape[2], int(ctx.attrs.get("hidden_size", *hidden))
+        given = ctx.attrs.get("direction", b"forward").decode()
+        self.reversed = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}[given]
+        self.directions = len(self.reversed)
+        self._check_shapes()
+
+    def _check_shapes(self) -> None:
+        """Kernels read as many elements as these shapes say."""
+        directions, hidden, width = self.directions, self.hidden, self.cell.gates * self.hidden
+        carried = (self.batch, directions, hidden) if self.batchwise else (directions, self.batch, hidden)
+        shapes: dict[int, Shape] = {
+            _W: (directions, width, self.features),
+            _R: (directions, width, hidden),
+            _B: (directions, 2 * width),
+            _LENGTHS: (self.batch,),
+            _H: carried,
+            _C: carried,
+            _P: (directions, 3 * hidden),
+        }
+        for index, shape in shapes.items():
+            if self.ctx.has(index) and self.ctx.tensor(index).shape != shape:
+                name, found = self.ctx.node.input[index], list(self.ctx.tensor(index).shape)
+                raise BrokenModelError(
+                    f"node {self.ctx.node.name} ({self.cell.op}): {name} is {found}; its other inputs and "
+                    f"attributes ask for {list(shape)}",
+                    where=self.ctx.where,
+                    remedy="export the model again",
+                )
 
     def write(self) -> None:
-        ctx, given = self.ctx, self.ctx.attrs.get("direction", b"forward").decode()
-        reversed_ = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}[given]
-        if len(reversed_) != self.directions:
-            ctx.refuse(f"direction {given} does not fit weights for {self.directions}", "export it again")
+        ctx = self.ctx
         activations = _activations(ctx, self.cell, self.directions)
         x = ctx.node.input[_X]
         if self.batchwise:
@@ -98,7 +122,7 @@ class _Unrolled:
             x = self._node("Transpose", [x], "x", shape, perm=[1, 0, 2])
         made = [
             self._direction(index, x, activations[index], reverse=backwards)
-            for index, backwards in enumerate(reversed_)
+            for index, backwards in enumerate(self.reversed)
         ]
         y, *last = zip(*made, strict=True)
         # One direction is [steps, batch, hidden]; ONNX wants a dimension of directions.
@@ -242,7 +266,7 @@ class _Unrolled:
 
 def recurrent(ctx: Context) -> None:
     """LSTM, GRU and RNN."""
-    _Unrolled(ctx).write()
+    _Recurrence(ctx).write()
 
 
 IMPORTERS: dict[str, Importer] = dict.fromkeys(_CELLS, recurrent)
