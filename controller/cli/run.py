@@ -19,6 +19,7 @@ from controller.cli.options import Json
 from controller.cli.terminal import emit_line, note, say
 from controller.cli.writing import write_bytes
 from controller.compiler import Instance
+from protocol.errors import InputError
 from protocol.module import check
 
 
@@ -49,7 +50,7 @@ def run_module(
         load = time.perf_counter() - began
         seconds, first = _timed(instance, steps, repeat)
         made = [instance.dequantize(outputs) for outputs in first]
-        outputs = made[0] if sequence is None else {n: np.stack([step[n] for step in made]) for n in made[0]}
+        outputs = made[0] if sequence is None else {name: _stack(name, made) for name in made[0]}
         if output is not None:
             write_bytes(output, _archive(outputs))
         blame = _first_nonfinite(wasm, steps, made) if _nonfinite(outputs) else None
@@ -90,6 +91,22 @@ def _timed(
             if len(first) < len(steps):
                 first.append(outputs)
     return seconds, first
+
+
+def _stack(name: str, steps: Sequence[Mapping[str, Array]]) -> Array:
+    """One output of all steps.
+
+    Raises:
+        InputError: Its size depends on data, and is not always the same.
+    """
+    parts = [step[name] for step in steps]
+    if len({part.shape for part in parts}) > 1:
+        raise InputError(
+            f"output {name} has another size in another step, so that a sequence of it is no array",
+            where="--input",
+            remedy="give the steps one by one to `controller.compiler.Instance`",
+        )
+    return np.stack(parts)
 
 
 def _nonfinite(outputs: Mapping[str, Array]) -> list[str]:

@@ -154,11 +154,15 @@ class Engine:
                 non-finite output of finite inputs.
         """
         self._give(inputs)
-        if reset and "reset" in self._exports:
-            self._call("reset")
+        if reset:
+            self._reset()
         if self._infer(self._border.run) != 0:
             raise self._nonfinite(lambda: self._enter_again(inputs))
         return {name: leave() for name, leave in self._leave.items()}
+
+    def _reset(self) -> None:
+        if "reset" in self._exports:
+            self._call("reset")
 
     def _give(self, inputs: dict[str, bytes]) -> None:
         for tensor, enter in zip(self._inputs, self._enter, strict=True):
@@ -217,8 +221,7 @@ class Engine:
 
     def write(self, inputs: list[bytes]) -> None:
         """Reset the state, and write inputs in the module's own types."""
-        if "reset" in self._exports:
-            self._call("reset")
+        self._reset()
         for tensor, region, data in zip(self._inputs, self._at_inputs, inputs, strict=True):
             if len(data) != len(region):
                 raise EngineError(
@@ -234,6 +237,8 @@ class Engine:
         digest = hashlib.sha256()
         for tensor, region in zip(self._outputs, self._at_outputs, strict=True):
             digest.update(canonical(region.tobytes(), tensor.dtype))
+        # What is served next is a sequence of its own.
+        self._reset()
         return digest.digest()
 
     def beside(self, text: str) -> Callable[..., None]:

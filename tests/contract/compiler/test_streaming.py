@@ -88,6 +88,14 @@ def test_an_agent_goes_on_after_an_input_that_is_not_finite():
     assert [y(ONES), y(ONES, reset=True), y(ONES)] == [6, 2, 4]
 
 
+def test_golden_runs_leave_nothing_behind():
+    loaded = engine(compile_model(counter(), state=STATE))
+    digests = {loaded.golden([ONES.tobytes()]) for _ in range(2)}
+    assert len(digests) == 1
+    answer = loaded.run({"x": ONES.tobytes()}, reset=False)["y"]
+    assert np.array_equal(np.frombuffer(answer, np.float32), 2 * ONES)
+
+
 @pytest.fixture
 def streaming(tmp_path):
     """A module with state in a file."""
