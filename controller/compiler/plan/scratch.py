@@ -51,7 +51,7 @@ def _conv_s8(window: Params, groups: int, pixels: int) -> tuple[int, str]:
     ic = window["in_c"] // groups
     macro = f"FLEET_CONV_S8_SCRATCH({pixels}, {kernel_h}, {kernel_w}, {step}, {ic})"
     run = ((pixels - 1) * step + kernel_w) * ic
-    if step * ic % 2 or (kernel_h > 1 and kernel_w * ic < 16):
+    if step * ic % 2 or (kernel_h > 1 and kernel_w * ic < 8):
         windows = 16 * (min(pixels, 4) * kernel_h * ((kernel_w * ic + 1) // 2) + 3)
         return windows + _round_up(2 * kernel_h * run + 14, 16), macro
     return 8 * kernel_h * _round_up(run, 8), macro

@@ -51,7 +51,7 @@ void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const 
 
 /* Whether each output has a copy of its whole window: where pairs would begin at odd elements otherwise, and where segments are
  * so short that going from one to the next would cost more. */
-#define FLEET_CONV_S8_FLAT(kernel_h, kernel_w, step, ic) ((step) * (ic) % 2 || ((kernel_h) > 1 && (kernel_w) * (ic) < 16))
+#define FLEET_CONV_S8_FLAT(kernel_h, kernel_w, step, ic) ((step) * (ic) % 2 || ((kernel_h) > 1 && (kernel_w) * (ic) < 8))
 
 /* Elements of one row of widened input. */
 #define FLEET_CONV_S8_RUN(pixels, kernel_w, step, ic) ((((pixels)-1) * (step) + (kernel_w)) * (ic))

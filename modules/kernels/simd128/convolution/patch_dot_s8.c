@@ -63,12 +63,15 @@ static inline __attribute__((always_inline)) void dot_segments(const struct flee
                                                                const int8_t *weights, uint32_t pixels, uint32_t vectors,
                                                                v128_t sum[PATCH_PIXELS][PATCH_VECTORS])
 {
-    for (int32_t s = 0; s < patch->segments; ++s) {
+    int32_t segments = patch->segments;
+    int32_t offset = 0;
+    do {
         const int16_t *at[PATCH_PIXELS];
         FLEET_UNROLL
         for (uint32_t i = 0; i < pixels; ++i) {
-            at[i] = x[i] + s * patch->segment_step;
+            at[i] = x[i] + offset;
         }
+        offset += patch->segment_step;
         const int8_t *const end = weights + 8 * (int32_t)vectors * patch->pairs;
         const int8_t *const last = end - 8 * (int32_t)vectors;
         /* Two pairs a turn save addresses; the branch between them keeps the loads of the second behind the sums of the first. */
@@ -88,7 +91,7 @@ static inline __attribute__((always_inline)) void dot_segments(const struct flee
             }
         }
         weights = end;
-    }
+    } while (--segments > 0);
 }
 
 static inline __attribute__((always_inline)) void dot_tile(const struct product *p, const struct pixels *at, int32_t c,
@@ -163,6 +166,8 @@ static inline __attribute__((always_inline)) struct pixels pixels_from(const str
 static inline __attribute__((always_inline)) void dot_blocks(const struct product *p, int32_t first, uint32_t pixels)
 {
     const struct pixels at = pixels_from(p, first, pixels);
+    /* In memory: engines would compute what they have no registers for anew for each block of channels. */
+    __asm__ volatile("" : : "r"(&at) : "memory");
     for (int32_t c = 0; c + 4 < p->out->channels; c += 8) {
         dot_tile(p, &at, c, pixels, 2);
     }
