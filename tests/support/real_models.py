@@ -71,18 +71,23 @@ def build_release(
     model: str, version: str, folder: Path, signer: SoftwareKey, sequence: int
 ) -> tuple[Built, Sample]:
     """A signed release of one of the models, from the build cache if it was built before."""
-    package = package_for(model, _project(model, version, folder))
+    built = release_of(model, _project(model, version, folder), signer, sequence)
+    return built, _sample(built.chunks, built.blobs)
+
+
+def release_of(model: str, folder: Path, signer: SoftwareKey, sequence: int) -> Built:
+    """A signed release of a model project."""
+    package = package_for(model, folder)
     manifest = package.manifest(sequence, 0)
     target = manifest.targets[TARGET]
     index = read_index(target.index, package.blobs.__getitem__, TARGET, target.size)
-    built = Built(
+    return Built(
         digest=sha256(manifest.encode()),
         manifest=manifest,
         signed=cose.sign(MANIFEST, manifest.encode(), [signer]),
         blobs=dict(package.blobs),
         chunks=tuple(chunk.digest for chunk in index.chunks),
     )
-    return built, _sample(built.chunks, package.blobs)
 
 
 def _sample(chunks: tuple[bytes, ...], blobs: Mapping[bytes, bytes]) -> Sample:
