@@ -82,7 +82,13 @@ def state(words: list[str] | None) -> dict[str, str]:
     found: dict[str, str] = {}
     for word in words or []:
         name, _, successor = word.partition("=")
-        if not name or not successor or name in found:
+        if name in found:
+            raise InputError(
+                f"{name} has two next values, {found[name]} and {successor}",
+                where="--state",
+                remedy="give each input once",
+            )
+        if not name or not successor:
             raise InputError(
                 f"{word!r} does not pair an input with an output", where="--state", remedy="--state h=hn"
             )

@@ -124,6 +124,12 @@ class ModelProject(_Table):
                 where=str(file),
                 remedy='onnx = "model.onnx"',
             )
+        if loaded.state and not (loaded.is_float and loaded.evaluate is None):
+            raise ProjectError(
+                f"{FILE}: [state] with [quantize] or [evaluate]: samples do not tell what state they meet",
+                where=str(file),
+                remedy="leave them out: a model with state is compiled in float32",
+            )
         if not loaded.is_float and loaded.quantize is not None and loaded.quantize.calibration is None:
             raise ProjectError(
                 f"{FILE} asks for int8 and names no calibration data",

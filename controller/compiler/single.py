@@ -80,11 +80,6 @@ def compile_model(  # noqa: PLR0913 - what can be said about one compilation
 
 
 def _samples(calibration: Path | str | Mapping[str, Array], graph: Graph) -> Samples:
-    if graph.state:
-        raise CalibrationError(
-            "a model with state is compiled in float32 only: samples do not tell what state they meet",
-            remedy="leave out the calibration data, or compile without state",
-        )
     if isinstance(calibration, Mapping):
         return check_samples(calibration, graph, "calibration")
     return load_samples(Path(calibration), graph, "calibration")

@@ -130,8 +130,14 @@ def calibrate_stage(source: Source, graph: Graph, way: Int8, progress: Progress)
 
     Raises:
         BrokenModelError: The float model does not run.
-        CalibrationError: The file is quantized already.
+        CalibrationError: The model has state, or the file is quantized already.
     """
+    if graph.state:
+        raise CalibrationError(
+            "a model with state is compiled in float32 only: samples do not tell what state they meet",
+            where=source.where,
+            remedy="leave out the calibration data, or compile without state",
+        )
     if any(tensor.quant is not None for tensor in graph.tensors.values()):
         raise CalibrationError(
             "the file is quantized already, so calibration data has nothing to say",

@@ -22,6 +22,7 @@ from controller.compiler import (
 )
 from protocol.module import sections
 from tests.support import onnx_models as models
+from tests.support.compiling import engine
 from tests.support.streaming import counter
 
 
@@ -114,6 +115,28 @@ def test_integer_inputs_and_an_output_called_file(tmp_path):
     )
     with np.load(tmp_path / "y.npz") as outputs:
         assert np.array_equal(outputs["file"], table[[3, 1]])
+
+
+def test_an_output_is_as_large_as_the_data_make_it(tmp_path):
+    graph = helper.make_graph(
+        [helper.make_node("NonZero", ["x"], ["places"], name="/places")],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 3])],
+        [helper.make_tensor_value_info("places", TensorProto.INT64, [2, None])],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(proto, tmp_path / "m.onnx")
+    assert fleet("compile", tmp_path / "m.onnx", "-o", tmp_path / "m.wasm")[0] == 0
+    loaded = engine(compile_model(proto))
+    for x in (np.array([[0, 5, 0], [7, 0, 1]], np.float32), np.zeros((2, 3), np.float32)):
+        np.save(tmp_path / "x.npy", x)
+        words = ("--input", f"x={tmp_path}/x.npy", "--output", tmp_path / "y.npz")
+        assert fleet("run", tmp_path / "m.wasm", *words)[0] == 0
+        with np.load(tmp_path / "y.npz") as outputs:
+            assert np.array_equal(outputs["places"], np.nonzero(x))
+        served = loaded.run({"x": x.tobytes()}, reset=False)["places"]
+        assert served.shape == np.stack(np.nonzero(x)).shape
+        assert served.data == np.stack(np.nonzero(x)).tobytes()
 
 
 def test_state_is_carried_from_run_to_run():
@@ -209,6 +232,7 @@ def test_a_damaged_module(tmp_path):
         (("compile", "no.onnx", "-o", "m.wasm"), 3, "cannot read no.onnx"),
         (("compile", "no.onnx", "-o", "m.wasm", "--float", "--calibration", "c.npz"), 3, "contradict"),
         (("compile", "no.onnx", "-o", "m.wasm", "--state", "h"), 3, "'h' does not pair"),
+        (("compile", "no.onnx", "-o", "m.wasm", "--state", "h=a", "--state", "h=b"), 3, "h has two next"),
         (("compile", "no.onnx", "-o", "m.wasm", "--target", "gpu"), 3, "unknown target gpu"),
         (("run", "no.wasm"), 3, "cannot read no.wasm"),
     ],

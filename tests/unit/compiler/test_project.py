@@ -58,6 +58,8 @@ def test_given_by_folder(tmp_path):
         (GOOD + "[shapes]\nx = [1, 0]\n", "shapes.x.1"),
         (GOOD + '[quantize]\nmethod = "best"\n', "quantize.method"),
         (GOOD + "[evaluate]\nbudget = 1\n", "evaluate.data"),
+        (GOOD + '[state]\nh = "hn"\n[evaluate]\ndata = "e.npz"\n', "samples do not tell what state"),
+        (GOOD + '[state]\nh = "hn"\n[quantize]\ncalibration = "c.npz"\n', "samples do not tell what state"),
         ('name = "leaf"\nversion = "1.0.0"\n', "where the ONNX file is"),
         (GOOD + '[source]\npackage = "p==1"\nmember = "m"\nsha256 = "' + "0" * 64 + '"\n', "one of them"),
         (GOOD + '[quantize]\nmethod = "mse"\n', "names no calibration data"),
