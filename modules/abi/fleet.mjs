@@ -95,6 +95,11 @@ export class Model {
     if (status !== RUN_OK) throw new ModelError("an output is not a finite number");
   }
 
+  /** Makes the next run the first: a model with state forgets it. */
+  reset() {
+    this.exports.reset?.();
+  }
+
   /** Sizes of an output after a run. */
   dims(index) {
     const shape = this.outputs[index].shape;

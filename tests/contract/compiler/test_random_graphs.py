@@ -4,6 +4,7 @@
 """
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 
@@ -23,7 +24,7 @@ class Grower:
         self.shapes = {self.builder.input("x", 1, 4, 6, 6): (1, 4, 6, 6)}
         self.unread: set[str] = set()
 
-    def model(self):
+    def model(self) -> onnx.ModelProto:
         growths = [self.conv, self.pool, self.unary, self.binary, self.binary]
         growths += [self.transpose, self.reshape, self.concat, self.softmax]
         for _ in range(12):

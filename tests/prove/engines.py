@@ -1,0 +1,74 @@
+"""All operators, the models of this repository and random graphs in every engine, bit for bit as the oracle.
+
+`python -m tests.prove.engines [--graphs 300] [--seed N] [--engine NAME …] [--json]`
+"""
+
+# ruff: noqa: T201 - a command
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+from tests.engines.cases import TARGETS, Case, Recipe, everything
+from tests.engines.hosts import HOSTS
+
+GRAPHS = 300
+BATCH = 40
+"""Cases that an engine is given at once: a browser has room for some hundred memories."""
+
+
+def batches(recipes: Iterable[Recipe], seed: int) -> Iterator[list[Case]]:
+    """Cases in lists of `BATCH`."""
+    remaining = iter(recipes)
+    while batch := [recipe.make(seed) for recipe in islice(remaining, BATCH)]:
+        yield batch
+
+
+def differences(engine: str, target: str, batch: Sequence[Case]) -> list[str]:
+    """What one engine says otherwise."""
+    answers = HOSTS[engine]([case.jobs[target] for case in batch])
+    lines = (line for case, given in zip(batch, answers, strict=True) for line in case.differences(given))
+    return [f"{engine}, {target}: {line}" for line in lines]
+
+
+def main() -> int:
+    """Run all cases in all engines."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--graphs", type=int, default=GRAPHS, help="how many random graphs")
+    parser.add_argument("--seed", type=int, help="of the first random graph, and of inputs")
+    parser.add_argument("--engine", choices=HOSTS, action="append", help="only these")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    seed = random.SystemRandom().randrange(1 << 30) if given.seed is None else given.seed
+    engines = given.engine or list(HOSTS)
+    print(f"seed {seed}", flush=True)
+    wrong: list[str] = []
+    cases, runs = 0, 0
+    seconds = dict.fromkeys(engines, 0.0)
+    for batch in batches(everything(seed, given.graphs), seed):
+        cases += len(batch)
+        runs += sum(len(case.expected) for case in batch) * len(TARGETS)
+        for engine in engines:
+            begun = time.monotonic()
+            for target in TARGETS:
+                wrong += differences(engine, target, batch)
+            seconds[engine] += time.monotonic() - begun
+        print(f"{cases} models, {runs} runs in each engine, {len(wrong)} differences", flush=True)
+    for line in wrong:
+        print(line)
+    for engine in engines:
+        print(f"{engine:10} {seconds[engine]:.0f} s")
+    if given.json:
+        result = {"seed": seed, "models": cases, "runs": runs, "engines": engines, "differences": wrong}
+        print(json.dumps(result))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
