@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from device_agent.runner.supervisor import Runner, RunnerError
+from device_agent.runner.wire import Output
 from device_agent.update.retry import delay
 from protocol.documents import Slot, Usage
 from protocol.errors import FleetError
@@ -53,7 +54,7 @@ class Loaded:
 class Answer:
     """Outputs by name (float32 where the tensor has a scale), and who gave them."""
 
-    outputs: dict[str, bytes]
+    outputs: dict[str, Output]
     meta: ModuleMeta
     version: str
     latency_us: int

@@ -1,5 +1,6 @@
 """Runs a compiled module in wasmtime, as an agent does, for checks and measurements on the desk."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import cast
@@ -95,10 +96,24 @@ class Instance:
         return bytes(self._memory.read(self._store, pointer, pointer + nbytes))
 
     def _read_outputs(self) -> dict[str, Array]:
-        return {
-            t.name: np.frombuffer(self.read(pointer, t.nbytes), np.dtype(t.dtype)).reshape(t.shape)
-            for t, pointer in zip(self.meta.outputs, self._outputs, strict=True)
-        }
+        outputs = {}
+        for index, (tensor, pointer) in enumerate(zip(self.meta.outputs, self._outputs, strict=True)):
+            dtype, shape = np.dtype(tensor.dtype), self._shape(index, tensor)
+            raw = self.read(pointer, math.prod(shape) * dtype.itemsize)
+            outputs[tensor.name] = np.frombuffer(raw, dtype).reshape(shape)
+        return outputs
+
+    def _shape(self, index: int, tensor: TensorMeta) -> tuple[int, ...]:
+        """Of an output of the last run: smaller than declared where it depends on data."""
+        if self._instance.exports(self._store).get("output_dims") is None:
+            return tensor.shape
+        raw = self.read(self._call("output_dims", index), 4 * len(tensor.shape))
+        shape = tuple(np.frombuffer(raw, np.int32).tolist())
+        if any(size < 0 for size in shape) or math.prod(shape) > math.prod(tensor.shape):
+            raise ModuleError(
+                f"output {tensor.name} is {list(shape)}, the module declares {list(tensor.shape)} at most"
+            )
+        return shape
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """One inference.
@@ -107,10 +122,12 @@ class Instance:
             inputs: An array for each input, of the module's type and shape.
 
         Returns:
-            The outputs by name, at the module's types. Non-finite ones are returned as they are.
+            The outputs by name, at the module's types, as large as the data made them. Non-finite ones are
+            returned as they are.
 
         Raises:
             LayerTrap: The module trapped.
+            ModuleError: It contradicts itself.
         """
         self._write(inputs)
         self._call("run")
@@ -120,17 +137,6 @@ class Instance:
         """Make the next run the first: state is zeros again, if there is any."""
         if self.meta.state is not None:
             self._call("reset")
-
-    def sizes(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of the outputs of the last run: smaller than declared where they depend on data."""
-        exports = self._instance.exports(self._store)
-        shapes = {}
-        for index, tensor in enumerate(self.meta.outputs):
-            shapes[tensor.name] = tensor.shape
-            if exports.get("output_dims") is not None:
-                raw = self.read(self._call("output_dims", index), 4 * len(tensor.shape))
-                shapes[tensor.name] = tuple(np.frombuffer(raw, np.int32).tolist())
-        return shapes
 
     def is_finite(self, inputs: Mapping[str, Array]) -> bool:
         """Whether `run` reports finite outputs for these inputs."""

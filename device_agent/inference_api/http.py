@@ -201,8 +201,8 @@ def _respond(header: dict[str, Any], requested: dict[str, bool], answer: Answer)
     for tensor in answer.meta.outputs:
         if requested and tensor.name not in requested:
             continue
-        data = answer.outputs[tensor.name]
-        output = tensors.describe(tensor)
+        shape, data = answer.outputs[tensor.name]
+        output = {**tensors.describe(tensor), "shape": list(shape)}
         if requested.get(tensor.name, everything_binary):
             output["parameters"] = {**output.get("parameters", {}), "binary_data_size": len(data)}
             binary += data

@@ -54,8 +54,8 @@ async def _infer(services: Mapping[str, Service], request: dict[str, Any]) -> di
     outputs = {
         tensor.name: {
             "dtype": tensors.visible_dtype(tensor),
-            "shape": list(tensor.shape),
-            "data": result.outputs[tensor.name],
+            "shape": list(result.outputs[tensor.name].shape),
+            "data": result.outputs[tensor.name].data,
         }
         for tensor in result.meta.outputs
     }

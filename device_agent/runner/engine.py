@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import hashlib
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from device_agent.runner.border import Border, Placed
 from device_agent.runner.calls import prepared
 from device_agent.runner.quantize import NUMPY_TYPES, Array, canonical, dequantize, quantize
 from device_agent.runner.tensor import Tensor
+from device_agent.runner.wire import Output
 
 _TRAPS = {
     TrapCode.STACK_OVERFLOW: "stack overflow",
@@ -112,7 +114,7 @@ class Engine:
         self._at_outputs = [placed.region for placed in outputs]
         self._border = Border(self._engine, self._store, self._exports, inputs, outputs)
         self._enter = [_entry(t, at) for t, at in zip(self._inputs, self._border.given, strict=True)]
-        self._leave = {t.name: _exit(t, at) for t, at in zip(self._outputs, self._border.taken, strict=True)}
+        self._leave = [_exit(t, at) for t, at in zip(self._outputs, self._border.taken, strict=True)]
 
     def _placed(self, function: str, index: int, tensor: Tensor) -> Placed:
         start = self._call(function, index)
@@ -146,7 +148,7 @@ class Engine:
         """
         return int(self._exports["fleet_layer"].value(self._store))
 
-    def run(self, inputs: dict[str, bytes], *, reset: bool) -> dict[str, bytes]:
+    def run(self, inputs: dict[str, bytes], *, reset: bool) -> dict[str, Output]:
         """One inference; float32 where a tensor has a scale.
 
         Raises:
@@ -158,7 +160,23 @@ class Engine:
             self._reset()
         if self._infer(self._border.run) != 0:
             raise self._nonfinite(lambda: self._enter_again(inputs))
-        return {name: leave() for name, leave in self._leave.items()}
+        return {
+            tensor.name: Output(shape, leave(math.prod(shape)))
+            for tensor, shape, leave in zip(self._outputs, self._shapes(), self._leave, strict=True)
+        }
+
+    def _shapes(self) -> list[tuple[int, ...]]:
+        """Of the outputs of the last run."""
+        if "output_dims" not in self._exports:
+            return [tensor.shape for tensor in self._outputs]
+        shapes = []
+        for index, tensor in enumerate(self._outputs):
+            at, rank = self._call("output_dims", index), len(tensor.shape)
+            shape = tuple(self._memory[at : at + 4 * rank].view("<i4").tolist())
+            if len(shape) != rank or min(shape, default=0) < 0 or math.prod(shape) > tensor.elements:
+                raise EngineError("trap", f"output {tensor.name} is {list(shape)}, not {list(tensor.shape)}")
+            shapes.append(shape)
+        return shapes
 
     def _reset(self) -> None:
         if "reset" in self._exports:
@@ -235,8 +253,9 @@ class Engine:
         if self._infer(self._run) != 0:
             raise self._nonfinite(lambda: self._write([np.frombuffer(data, np.uint8) for data in inputs]))
         digest = hashlib.sha256()
-        for tensor, region in zip(self._outputs, self._at_outputs, strict=True):
-            digest.update(canonical(region.tobytes(), tensor.dtype))
+        for tensor, shape, region in zip(self._outputs, self._shapes(), self._at_outputs, strict=True):
+            size = math.prod(shape) * np.dtype(NUMPY_TYPES[tensor.dtype]).itemsize
+            digest.update(canonical(region[:size].tobytes(), tensor.dtype))
         # What is served next is a sequence of its own.
         self._reset()
         return digest.digest()
@@ -297,12 +316,13 @@ def _entry(tensor: Tensor, place: Array) -> Callable[[bytes], object]:
     return lambda data: ctypes.memmove(address, data, len(data))
 
 
-def _exit(tensor: Tensor, place: Array) -> Callable[[], bytes]:
-    """Reads an output as applications get it."""
+def _exit(tensor: Tensor, place: Array) -> Callable[[int], bytes]:
+    """Reads the first elements of an output as applications get them."""
     if tensor.scale is None or tensor.is_bytes:
-        return place.tobytes
+        size = tensor.given_bytes // max(tensor.elements, 1)
+        return lambda count: place[: count * size].tobytes()
     values, scale, zero_point = place.view(NUMPY_TYPES[tensor.dtype]), tensor.scale, tensor.zero_point
-    return lambda: dequantize(values, scale, zero_point).tobytes()
+    return lambda count: dequantize(values[:count], scale, zero_point).tobytes()
 
 
 def _describe(trap: wasmtime.Trap) -> str:

@@ -109,14 +109,16 @@ class Runner:
         answer: bytes | None = await self._ask(wire.LOAD, argument, LOAD_SECONDS)
         return answer
 
-    async def run(self, inputs: dict[str, bytes], seconds: float, *, reset: bool = False) -> dict[str, bytes]:
+    async def run(
+        self, inputs: dict[str, bytes], seconds: float, *, reset: bool = False
+    ) -> dict[str, wire.Output]:
         """One inference; tensors with a scale are float32, little-endian.
 
         Raises:
             RunnerError: it failed, or took longer than `seconds` and was killed for it.
         """
-        answer: dict[str, bytes] = await self._ask(wire.RUN, {"inputs": inputs, "reset": reset}, seconds)
-        return answer
+        answer = await self._ask(wire.RUN, {"inputs": inputs, "reset": reset}, seconds)
+        return {name: wire.Output(tuple(shape), data) for name, (shape, data) in answer.items()}
 
     async def golden(self, inputs: Sequence[bytes], seconds: float) -> bytes:
         """SHA-256 of the outputs for inputs in the module's own types."""

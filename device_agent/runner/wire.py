@@ -6,7 +6,7 @@ of the running layer out (signed 32-bit little-endian).
 """
 
 import struct
-from typing import Any
+from typing import Any, NamedTuple
 
 import cbor2
 
@@ -14,6 +14,18 @@ LENGTH = struct.Struct("<I")
 LAYER = struct.Struct("<i")
 LOAD, RUN, GOLDEN, TRACE, PROFILE = "load", "run", "golden", "trace", "profile"
 CONTROL_FD, WATCH_FD = "--control", "--watch"
+
+
+class Output(NamedTuple):
+    """What an application gets: float32 where the tensor has a scale.
+
+    Attributes:
+        shape: As declared, or smaller where it depends on data.
+        data: Elements in C order, little-endian.
+    """
+
+    shape: tuple[int, ...]
+    data: bytes
 
 
 def pack(message: object) -> bytes:

@@ -101,5 +101,5 @@ def _sample(chunks: tuple[bytes, ...], blobs: Mapping[bytes, bytes]) -> Sample:
     (tensor,), (output,) = meta.inputs, meta.outputs
     values = np.random.default_rng(5).random(tensor.elements, np.float32)
     answer = Engine(wasm, None, tensors, []).run({tensor.name: values.tobytes()}, reset=False)
-    floats = np.frombuffer(answer[output.name], "<f4").tolist()
+    floats = np.frombuffer(answer[output.name].data, "<f4").tolist()
     return Sample(tensor.name, tensor.shape, values.tolist(), floats)

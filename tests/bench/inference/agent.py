@@ -49,7 +49,7 @@ def pipe(model: Prepared, stack: ExitStack) -> Timed:
     async def repeat(count: int) -> bytes:
         for _ in range(count):
             outputs = await runner.run(inputs, DEADLINE)
-        return outputs[meta.outputs[0].name]
+        return outputs[meta.outputs[0].name].data
 
     output = np.frombuffer(loop.run(repeat(1)), np.float32)
     return Looped(lambda count: loop.run(repeat(count)), output)

@@ -88,7 +88,7 @@ def wasmtime_agent(model: Prepared) -> Timed:
     engine = Engine(model.compiled.wasm, None, tensors, [])
     inputs = {meta.inputs[0].name: model.values().tobytes()}
     (name,) = (tensor.name for tensor in meta.outputs)
-    return Called(lambda: np.frombuffer(engine.run(inputs, reset=False)[name], np.float32))
+    return Called(lambda: np.frombuffer(engine.run(inputs, reset=False)[name].data, np.float32))
 
 
 def wasmtime_inside(model: Prepared) -> Timed:

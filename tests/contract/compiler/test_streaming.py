@@ -77,7 +77,7 @@ def test_an_agent_goes_on_after_an_input_that_is_not_finite():
     loaded = engine(compile_model(counter(), state=STATE))
 
     def y(x, *, reset=False):
-        return float(np.frombuffer(loaded.run({"x": x.tobytes()}, reset=reset)["y"], np.float32)[0])
+        return float(np.frombuffer(loaded.run({"x": x.tobytes()}, reset=reset)["y"].data, np.float32)[0])
 
     assert [y(ONES), y(ONES)] == [2, 4]
     with pytest.raises(EngineError, match="input x has a NaN"):
@@ -92,7 +92,7 @@ def test_golden_runs_leave_nothing_behind():
     loaded = engine(compile_model(counter(), state=STATE))
     digests = {loaded.golden([ONES.tobytes()]) for _ in range(2)}
     assert len(digests) == 1
-    answer = loaded.run({"x": ONES.tobytes()}, reset=False)["y"]
+    answer = loaded.run({"x": ONES.tobytes()}, reset=False)["y"].data
     assert np.array_equal(np.frombuffer(answer, np.float32), 2 * ONES)
 
 
