@@ -9,6 +9,8 @@ from typing import cast
 
 import wasmtime
 
+from tests.engines.chromium import visit
+from tests.engines.errors import HostError
 from tests.engines.jobs import Answer, Job, decode, encode
 
 HERE = Path(__file__).parent
@@ -16,10 +18,6 @@ DEADLINE = 600
 """Seconds for one batch of jobs, whatever else the machine does."""
 
 Host = Callable[[Sequence[Job]], list[list[Answer]]]
-
-
-class HostError(Exception):
-    """An engine cannot run here, or gave up; the message is its own."""
 
 
 def in_wasmtime(jobs: Sequence[Job]) -> list[list[Answer]]:
@@ -77,4 +75,13 @@ def in_node(jobs: Sequence[Job]) -> list[list[Answer]]:
     return _by_command(["node", HERE / "node.mjs"], jobs)
 
 
-HOSTS: Mapping[str, Host] = {"wasmtime": in_wasmtime, "node": in_node}
+def in_chromium(jobs: Sequence[Job]) -> list[list[Answer]]:
+    """Chromium without a window."""
+    root = HERE.parents[1]
+    paths = (HERE / "page.html", HERE / "engine.mjs", root / "modules" / "abi" / "fleet.mjs")
+    files = {f"/{path.relative_to(root)}": path.read_bytes() for path in paths}
+    answers = visit("/tests/engines/page.html", {**files, "/jobs": encode(jobs)}, DEADLINE)
+    return decode(answers, jobs)
+
+
+HOSTS: Mapping[str, Host] = {"wasmtime": in_wasmtime, "node": in_node, "chromium": in_chromium}
