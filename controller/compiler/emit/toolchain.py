@@ -21,9 +21,9 @@ from controller.compiler.errors import ToolchainError
 from controller.compiler.targets import Target
 
 STACK_BYTES = 16384
-"""Shadow stack. Kernels do not recurse, and no frame is larger than `_FRAME_BYTES`."""
+"""Shadow stack. Kernels do not recurse, and of the frames on it at most one holds a patch."""
 
-_FRAME_BYTES = 4096
+_FRAME_BYTES = 9216
 _COMPILE = ("-O3", "-g0", "-Werror=frame-larger-than=", f"-Wframe-larger-than={_FRAME_BYTES}")
 _LEAD = 16
 _LINK = (

@@ -7,7 +7,7 @@ from controller.compiler.plan.steps import Params, Scratch
 _PATCH_BYTES = 16384
 """The largest patch of more than four outputs: half of a common L1 cache."""
 
-_STACK_PATCH = 2560
+_STACK_PATCH = 8192
 """A smaller patch lies on the stack."""
 
 
@@ -38,7 +38,7 @@ def conv_s8(window: Params, groups: int, limit: int | None = None) -> tuple[Scra
 
     pixels = most(_PATCH_BYTES)
     if limit is not None:
-        fewer = (most(min(limit, _PATCH_BYTES)), most(_STACK_PATCH), min(line, 2), 1)
+        fewer = (most(min(max(limit, _STACK_PATCH), _PATCH_BYTES)), min(line, 2), 1)
         pixels = next((count for count in fewer if _scratch(patch(count)) <= limit), 1)
     least = _scratch(patch(1))
     nbytes, macro = _conv_s8(window, groups, pixels)

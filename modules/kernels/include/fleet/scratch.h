@@ -2,9 +2,9 @@
 #ifndef FLEET_SCRATCH_H
 #define FLEET_SCRATCH_H
 
-/* A patch no larger than this lies on the stack, and the kernel is called with scratch NULL: a stack is there anyway, and small
- * models are often all about their arena. */
-#define FLEET_STACK_PATCH 2560
+/* A patch no larger than this lies on the stack, and the kernel is called with scratch NULL: a stack of twice the size is there
+ * anyway, and small models are often all about their arena. */
+#define FLEET_STACK_PATCH 8192
 
 /* Scratch of a kernel whose patch has so many bytes. */
 #ifdef __wasm_simd128__
