@@ -12,6 +12,7 @@ import onnx
 from controller.compiler.errors import UnsupportedError
 from controller.compiler.frontend.fold import Type
 from controller.compiler.ir import Array, Shape
+from protocol.errors import FleetError
 
 MAX_TURNS = 4096
 """Turns of a loop that is written out: each is a copy of its body."""
@@ -67,8 +68,15 @@ def conditional(scope: Scope, node: onnx.NodeProto) -> None:
         results = scope.write_body(then if truth else other, {}, f"{node.name}/{'then' if truth else 'else'}")
         _name_results(scope, node, results)
         return
-    first = scope.write_body(then, {}, f"{node.name}/then")
-    second = scope.write_body(other, {}, f"{node.name}/else")
+    try:
+        first = scope.write_body(then, {}, f"{node.name}/then")
+        second = scope.write_body(other, {}, f"{node.name}/else")
+    except FleetError as error:
+        error.remedy = (
+            f"both branches of {node.name} are compiled, as its condition {node.input[0]} is computed at run "
+            "time: export the model with it as a constant"
+        )
+        raise
     for index, (a, b) in enumerate(zip(first, second, strict=True)):
         if scope.type_of(a) != scope.type_of(b):
             raise _refuse(scope, node, "its branches differ in shape", "make both give the same shape")

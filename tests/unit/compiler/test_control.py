@@ -6,6 +6,7 @@ import pytest
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
+from controller.compiler.errors import UnsupportedError
 from controller.compiler.execute import Instance
 from tests.support.compiling import compile_graph
 
@@ -45,6 +46,16 @@ def test_a_condition_that_is_computed_selects(tmp_path, truth):
     node = helper.make_node("If", ["c"], ["y"], "/if", **branches())
     proto = model([node], [value("c", BOOL, []), value("x", FLOATS, [3])], [value("y", FLOATS, [3])])
     agrees(proto, tmp_path, c=np.array(truth), x=np.array([1, 2, 3], np.float32))
+
+
+def test_a_branch_that_cannot_be_compiled_tells_why_it_has_to_be(tmp_path):
+    graphs = branches()
+    graphs["else_branch"].node[0].CopyFrom(helper.make_node("RandomNormalLike", ["x"], ["e"]))
+    node = helper.make_node("If", ["c"], ["y"], "/if", **graphs)
+    proto = model([node], [value("c", BOOL, []), value("x", FLOATS, [3])], [value("y", FLOATS, [3])])
+    with pytest.raises(UnsupportedError, match="no source of chance") as caught:
+        compile_graph(proto, tmp_path)
+    assert "both branches of /if are compiled, as its condition c is computed" in caught.value.remedy
 
 
 @pytest.mark.parametrize("truth", [True, False])
