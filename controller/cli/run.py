@@ -1,10 +1,12 @@
 """`fleet run`."""
 
+import contextlib
 import io
+import signal
 import statistics
 import time
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -48,7 +50,8 @@ def run_module(
         began = time.perf_counter()
         instance = Instance(wasm)
         load = time.perf_counter() - began
-        seconds, first = _timed(instance, steps, repeat)
+        with _interruptible():
+            seconds, first = _timed(instance, steps, repeat)
         made = [instance.dequantize(outputs) for outputs in first]
         outputs = made[0] if sequence is None else {name: _stack(name, made) for name in made[0]}
         if output is not None:
@@ -74,6 +77,16 @@ def run_module(
         say(f"output {name} holds NaN or infinite values, first made in {blame or 'no layer'}")
     runs = f"median of {text.count(len(seconds))} runs" if len(seconds) > 1 else "one run"
     say(f"ran {meta.name} for {meta.target}: {text.span(median / 1000)} ({runs}, copies included)")
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end the process: a module that never returns gives Python no turn to act on it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _timed(
