@@ -33,7 +33,7 @@ COMMANDS = {
     "why": _entry("why", "why", "Say why a device runs what it runs."),
     "build": _entry("build", "build", "Quantize, compile and check a model, without releasing it."),
     "compile": _entry("compile", "compile_file", "Compile any ONNX file to one module, without a project."),
-    "run": _entry("run", "run_module", "Run a module file on arrays, and time it."),
+    "run": _entry("run", "run_module", "Run a module file on arrays, or sequences of them, and time it."),
     "push": _entry("push", "push", "Deliver a model to every device of a group."),
     "rollback": _entry("reverse", "rollback", "Take a group back to the release it wanted before this one."),
     "remove": _entry("reverse", "remove", "Take a model off every device of a group."),

@@ -34,7 +34,7 @@ def run_module(
     repeat: Annotated[int, typer.Option("--repeat", min=1, metavar="N", help="Run so many times.")] = 1,
     json: Json = False,
 ) -> None:
-    """Run a module file on arrays, or on sequences of them if it keeps state, and time it.
+    """Run a module file on arrays, or sequences of them, and time it.
 
     fleet run mobilenet.wasm --input image=x.npy --output y.npz
     """
