@@ -186,7 +186,7 @@ def with_state() -> Iterator[Recipe]:
 
 
 def real_models(*names: str) -> Iterator[Recipe]:
-    """The projects of this repository on their own samples."""
+    """The projects of this repository."""
     for name in names:
         project = ModelProject.load(PROJECTS / name)
         table = project.quantize
