@@ -15,7 +15,7 @@ from device_agent.runner.engine import EngineError
 from tests import oracle
 from tests.prove import recurrent
 from tests.support.compiling import engine
-from tests.support.streaming import SIZE, STATE, comparison, counter
+from tests.support.streaming import PAIR, SHUFFLES, SIZE, STATE, comparison, counter, shuffle
 
 SEED = 41
 ONES, MOST = np.ones(SIZE, np.float32), np.full(SIZE, 3e38, np.float32)
@@ -71,6 +71,22 @@ def test_the_oracle_keeps_the_state_by_the_same_rule():
         values = oracle.run(judge, {"x": x}, state)
         assert np.array_equal(values["y"][1], expected, equal_nan=True)
         state = oracle.next_state(judge, values)
+
+
+@pytest.mark.parametrize("text", SHUFFLES)
+def test_states_that_depend_on_each_other(text):
+    random = np.random.default_rng(SEED)
+    _, graph = read_stage(shuffle(text), Request("shuffle", {}, PAIR), Silent())
+    judge, state = oracle.load(encode(graph)), {}
+    instances = [
+        Instance(compile_model(shuffle(text), state=PAIR, target=name).wasm) for name in recurrent.TARGETS
+    ]
+    for _ in range(5):
+        x = random.standard_normal(SIZE).astype(np.float32)
+        values = oracle.run(judge, {"x": x}, state)
+        state = oracle.next_state(judge, values)
+        for instance in instances:
+            assert np.array_equal(instance.run({"x": x})["y"], values["y"]), f"seed {SEED}"
 
 
 def test_an_agent_goes_on_after_an_input_that_is_not_finite():
