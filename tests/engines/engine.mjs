@@ -11,15 +11,15 @@ export async function answer(jobs) {
   const take = (size) => new Uint8Array(jobs, (at += size) - size, size);
   const give = (array) => pieces.push(new Uint8Array(array.buffer, array.byteOffset, array.byteLength).slice());
 
-  for (let job = 0; at < jobs.byteLength; ++job) {
+  const one = async () => {
     const model = await load(take(number()));
     const inputs = numbers();
     const outputs = Array.from({ length: number() }, () => ({ size: number(), rank: number() }));
     for (let steps = number(); steps > 0; --steps) {
       if (number()) model.reset();
       inputs.forEach((size, index) => {
-        const input = model.inputViews[index];
-        new Uint8Array(input.buffer, input.byteOffset, input.byteLength).set(take(size));
+        const { buffer, byteOffset, byteLength } = model.inputViews[index];
+        new Uint8Array(buffer, byteOffset, byteLength).set(take(size));
       });
       // runRaw would throw where `run` says that an output is not finite.
       give(Int32Array.of(model.exports.run()));
@@ -27,6 +27,14 @@ export async function answer(jobs) {
         if (rank) give(Int32Array.from(model.dims(index)));
         give(model.outputViews[index]);
       });
+    }
+  };
+
+  for (let job = 0; at < jobs.byteLength; ++job) {
+    try {
+      await one();
+    } catch (error) {
+      throw new Error(`job ${job}: ${error.message}`);
     }
   }
   return pieces;

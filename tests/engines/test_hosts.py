@@ -13,7 +13,7 @@ OTHERS = [name for name in HOSTS if name != "wasmtime"]
 @pytest.mark.parametrize("host", OTHERS)
 def test_a_file_that_is_no_module_of_ours(host):
     job = Job(wasmtime.wat2wasm("(module)"), (), (Step(()),))
-    with pytest.raises(HostError, match=r"no fleet\.meta section|memory is missing"):
+    with pytest.raises(HostError, match=r"job 0: .*(no fleet\.meta section|memory is missing)"):
         HOSTS[host]([job])
 
 
