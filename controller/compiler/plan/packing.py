@@ -63,6 +63,14 @@ def depthwise_conv_s8(weights: Array, *, simd: bool) -> Array:
     return padded.reshape(-1, DEPTHWISE_BLOCK, padded.shape[1] // 2, 2).transpose(0, 2, 1, 3)
 
 
+def depthwise_bias_s8(bias: Array, weights: Array, zero_point: int, *, simd: bool) -> Array:
+    """[C]; for SIMD [C8], less what the input's zero point adds to a sum: it may wrap, the sum does not."""
+    if not simd:
+        return bias
+    sums = weights.astype(np.int32).sum(axis=(1, 2, 3), dtype=np.int32)
+    return channels(bias - np.int32(zero_point) * sums, 1, simd=simd, multiple=DEPTHWISE_BLOCK)
+
+
 def conv_f32(weights: Array, groups: int, *, simd: bool) -> Array:
     """[groups][kernel_h][kernel_w][IC][OC]; for SIMD blocks of [kernel_h][kernel_w][IC][width]."""
     out_c, group_in, kernel_h, kernel_w = weights.shape

@@ -40,14 +40,16 @@ def winograd_conv_s8(target, weights, bias, multipliers):
     return [packed, bias, multipliers]
 
 
-def depthwise_conv_s8(target, weights, bias, multipliers):
+def depthwise_conv_s8(target, weights, bias, multipliers, zero_point):
     if target == "mvp":
         return [weights[:, 0].transpose(1, 2, 0), bias, multipliers]
     channels, _, kernel_h, kernel_w = weights.shape
     taps = weights.reshape(channels, kernel_h * kernel_w)
     padded = np.pad(taps, ((0, -channels % 8), (0, kernel_h * kernel_w % 2)))
     packed = padded.reshape(-1, 8, (kernel_h * kernel_w + 1) // 2, 2).transpose(0, 2, 1, 3)
-    return [packed, pad_channels(bias, 1, 8), pad_channels(multipliers, 1, 8)]
+    offset = bias.astype(np.int64) - zero_point * taps.astype(np.int64).sum(axis=1)
+    wrapped = (offset & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
+    return [packed, pad_channels(wrapped, 1, 8), pad_channels(multipliers, 1, 8)]
 
 
 def conv_f32(target, weights, bias, groups):

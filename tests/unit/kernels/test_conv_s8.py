@@ -108,7 +108,9 @@ def check_depthwise(machines, layer):
     wanted = expect(layer)
     for machine in machines:
         scratch = machine.scratch("fleet_depthwise_conv_s8", w.kernel_h, w.kernel_w, w.in_c)
-        constants = packing.depthwise_conv_s8(machine.target, layer.weights, layer.bias, layer.multipliers)
+        constants = packing.depthwise_conv_s8(
+            machine.target, layer.weights, layer.bias, layer.multipliers, layer.in_zero_point
+        )
         inputs = [layer.x, *constants]
         actual = machine.call(
             "fleet_depthwise_conv_s8",

@@ -53,7 +53,9 @@ def check_depthwise(machines, layer):
     for machine in machines:
         scratch = machine.scratch("fleet_depthwise_conv_s8", w.kernel_h, w.kernel_w, w.in_c)
         distance = overlap.depthwise_conv_s8(as_params(w))
-        constants = packing.depthwise_conv_s8(machine.target, layer.weights, layer.bias, layer.multipliers)
+        constants = packing.depthwise_conv_s8(
+            machine.target, layer.weights, layer.bias, layer.multipliers, layer.in_zero_point
+        )
         check(
             machine, "fleet_depthwise_conv_s8", layer, distance=distance, constants=constants, scratch=scratch
         )

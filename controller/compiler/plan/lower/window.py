@@ -97,19 +97,23 @@ def _conv_s8(site: Site, parts: Convolution) -> tuple[Call, Distance | None]:
     kernel = "fleet_depthwise_conv_s8" if parts.depthwise else "fleet_conv_s8"
     winograd = scratch.winograd_conv_s8(window, site.scratch_limit) if _suits_winograd(site, parts) else None
     distance: Distance | None = None
+    bias = parts.bias.astype("int32")
     if parts.depthwise:
         weights = packing.depthwise_conv_s8(parts.weights, simd=simd)
+        bias = packing.depthwise_bias_s8(bias, parts.weights, site.quant(0).zero_point, simd=simd)
+        scales = packing.channels(scales, 1, simd=simd, multiple=packing.DEPTHWISE_BLOCK)
         space, pixels = scratch.depthwise_conv_s8(window), 1
         distance = overlap.depthwise_conv_s8(window)
-    elif winograd is not None:
-        kernel, weights = "fleet_winograd_conv_s8", packing.winograd_conv_s8(parts.weights)
-        space, pixels = winograd
     else:
-        weights = packing.conv_s8(parts.weights, groups, simd=simd)
-        space, pixels = scratch.conv_s8(window, groups, site.scratch_limit)
-        if groups == 1:
-            distance = overlap.conv_s8(window, pixels, planar=planar, simd=simd)
-    padded, multiple = (1, packing.DEPTHWISE_BLOCK) if parts.depthwise else (groups, 4)
+        bias, scales = (packing.channels(values, groups, simd=simd) for values in (bias, scales))
+        if winograd is not None:
+            kernel, weights = "fleet_winograd_conv_s8", packing.winograd_conv_s8(parts.weights)
+            space, pixels = winograd
+        else:
+            weights = packing.conv_s8(parts.weights, groups, simd=simd)
+            space, pixels = scratch.conv_s8(window, groups, site.scratch_limit)
+            if groups == 1:
+                distance = overlap.conv_s8(window, pixels, planar=planar, simd=simd)
     call = Call(
         kernel,
         "fleet_conv_s8_params",
@@ -125,10 +129,8 @@ def _conv_s8(site: Site, parts: Convolution) -> tuple[Call, Distance | None]:
         (
             site.argument(0),
             site.constant("weights", weights, is_weight=True),
-            site.constant(
-                "bias", packing.channels(parts.bias.astype("int32"), padded, simd=simd, multiple=multiple)
-            ),
-            site.constant("multipliers", packing.channels(scales, padded, simd=simd, multiple=multiple)),
+            site.constant("bias", bias),
+            site.constant("multipliers", scales),
             Slot(site.out.name),
         ),
         space.on(simd=simd),

@@ -102,7 +102,8 @@ void fleet_winograd_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *
  * Packing for simd128, with C8 = ROUND_UP(out_c, 8) and the taps, row by row, taken in PAIRS = (kernel_h·kernel_w + 1) / 2 pairs;
  * the tap and the channels beyond the end are zero:
  *   weights       [C8 / 8][PAIRS][8][2]   (channel in the block, tap of the pair)   C8 · PAIRS · 2 bytes
- *   bias, multipliers   [C8]
+ *   bias          [C8], less in_zero_point · Σ weights, modulo 2^32
+ *   multipliers   [C8]
  * All three are 16-aligned.
  */
 void fleet_depthwise_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const int8_t *weights, const int32_t *bias,

@@ -41,10 +41,10 @@ static __attribute__((noinline)) void copy_few(uintptr_t corner, const uintptr_t
 
 /* Adds one pair of taps of eight channels. */
 static inline __attribute__((always_inline)) void dot_taps(uintptr_t corner, const uintptr_t *places, const int8_t *weights,
-                                                           v128_t zero, v128_t sum[2])
+                                                           v128_t sum[2])
 {
-    const v128_t a = wasm_i16x8_sub(wasm_i16x8_load8x8((const int8_t *)(corner + places[0])), zero);
-    const v128_t b = wasm_i16x8_sub(wasm_i16x8_load8x8((const int8_t *)(corner + places[1])), zero);
+    const v128_t a = wasm_i16x8_load8x8((const int8_t *)(corner + places[0]));
+    const v128_t b = wasm_i16x8_load8x8((const int8_t *)(corner + places[1]));
     const v128_t low = wasm_i16x8_shuffle(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
     const v128_t high = wasm_i16x8_shuffle(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
     sum[0] = wasm_i32x4_add(sum[0], wasm_i32x4_dot_i16x8(low, wasm_i16x8_load8x8(weights)));
@@ -56,7 +56,6 @@ void fleet_depthwise_conv_s8(const struct fleet_conv_s8_params *p, const int8_t 
 {
     const struct fleet_window *w = &p->window;
     const struct fleet_to_int8_lanes q = fleet_to_int8_lanes_of(p->out_zero_point, p->out_min, p->out_max);
-    const v128_t zero = wasm_i16x8_splat((int16_t)p->in_zero_point);
     const int32_t count = FLEET_ROUND_UP(w->kernel_h * w->kernel_w, 2);
     const int32_t rows_inside = w->in_h - (w->kernel_h - 1) * w->dilation_h;
     const int32_t columns_inside = w->in_w - (w->kernel_w - 1) * w->dilation_w;
@@ -100,12 +99,12 @@ void fleet_depthwise_conv_s8(const struct fleet_conv_s8_params *p, const int8_t 
                     const int8_t *const end = taps + BLOCK * count;
                     /* As in patch_dot_s8.c: two pairs a turn. */
                     for (const uintptr_t *place = places;; place += 4) {
-                        dot_taps(corner, place, taps, zero, sum);
+                        dot_taps(corner, place, taps, sum);
                         taps += 4 * BLOCK;
                         if (taps > end) {
                             break;
                         }
-                        dot_taps(corner, place + 2, taps - 2 * BLOCK, zero, sum);
+                        dot_taps(corner, place + 2, taps - 2 * BLOCK, sum);
                         if (taps == end) {
                             break;
                         }
