@@ -1,147 +1,28 @@
-"""The cases: models of every kind, compiled for both targets, with inputs and the oracle's answers."""
+"""The cases: models of every kind."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import wasmtime
+import onnx
+from onnx import numpy_helper
 
-from controller.compiler import CompiledModule, ModelProject, Silent
-from controller.compiler.emit import Header
-from controller.compiler.execute import RUN_NONFINITE, RUN_OK
-from controller.compiler.frontend import Model
-from controller.compiler.ir.document import encode
-from controller.compiler.samples import check_samples, load_samples
+from controller.compiler import ModelProject, Silent
 from controller.compiler.source import fetch, onnx_file
-from controller.compiler.stages import (
-    Int8,
-    Request,
-    calibrate_stage,
-    compile_stage,
-    quantize_stage,
-    read_stage,
-)
-from controller.compiler.targets import find_target
-from tests import oracle
+from tests.bench.operators_page import committed
 from tests.contract.compiler import test_general_operators as general
+from tests.contract.compiler import test_moving_operators as moving
 from tests.contract.compiler import test_quantized_operators as quantized
 from tests.contract.compiler import test_recurrent as cells
 from tests.contract.compiler.conftest import SAMPLES, sample_inputs
 from tests.contract.compiler.test_random_graphs import Grower
-from tests.engines.jobs import Answer, Job, Step
+from tests.engines.making import Recipe
 from tests.prove.recurrent import MODEL as SILERO
-from tests.support import onnx_models, streaming
+from tests.support import onnx_models, onnx_suite, streaming
 
-TARGETS = ("simd", "mvp")
 PROJECTS = Path(__file__).parents[2] / "modules"
-SPECIAL = np.array([np.nan, np.inf, -np.inf, -0.0, 1e-40, 3e38], np.float32)
-Inputs = Mapping[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Case:
-    """A model, and what the oracle says of it.
-
-    Attributes:
-        jobs: By target.
-        names: Of the outputs.
-        expected: For each step the status of `run`, and the outputs.
-    """
-
-    name: str
-    jobs: Mapping[str, Job]
-    names: Sequence[str]
-    expected: Sequence[tuple[int, Sequence[np.ndarray]]]
-
-    def differences(self, answers: Sequence[Answer]) -> list[str]:
-        """What of an engine's answers is not what the oracle says."""
-        wrong = []
-        for step, ((status, outputs), answer) in enumerate(zip(self.expected, answers, strict=True)):
-            if answer.status != status:
-                wrong.append(f"{self.name}, step {step}: run gave {answer.status}, not {status}")
-            for name, value, (sizes, raw) in zip(self.names, outputs, answer.outputs, strict=True):
-                shape = sizes or value.shape
-                found = np.frombuffer(raw, value.dtype)[: int(np.prod(shape))]
-                if shape != value.shape or not oracle.same_class(found.reshape(shape), value):
-                    wrong.append(f"{self.name}, step {step}: output {name} is not the oracle's")
-        return wrong
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a case is made.
-
-    Attributes:
-        inputs: For each step; drawn unless given.
-        calibration: Samples of the ONNX inputs or a project's file of them, if the module shall be int8.
-        reset: The step before which `reset` is called.
-    """
-
-    name: str
-    model: Model
-    inputs: Sequence[Inputs] | None = None
-    calibration: Inputs | Path | None = None
-    shapes: Mapping[str, Sequence[int]] | None = None
-    state: Mapping[str, str] | None = None
-    reset: int | None = None
-
-    def make(self, seed: int) -> Case:
-        """Compile for both targets and ask the oracle."""
-        request = Request("engines", self.shapes or {}, self.state or {})
-        source, graph = read_stage(self.model, request, Silent())
-        if self.calibration is not None:
-            if isinstance(self.calibration, Path):
-                samples = load_samples(self.calibration, graph, "calibration")
-            else:
-                samples = check_samples(self.calibration, graph, "calibration")
-            way = Int8(samples, "minmax")
-            graph = quantize_stage(calibrate_stage(source, graph, way, Silent()), Silent()).graph
-        header = Header(graph.name, "0.0.0")
-        modules = {target: compile_stage(graph, find_target(target), header, Silent()) for target in TARGETS}
-        inputs = self.inputs or list(_drawn(modules["mvp"], np.random.default_rng(seed)))
-        judge = oracle.load(encode(graph))
-        expected = []
-        state: Inputs = {}
-        for step, given in enumerate(inputs):
-            values = oracle.run(judge, dict(given), {} if step == self.reset else state)
-            expected.append((_status(judge, values), [values[name] for name in judge.outputs]))
-            state = oracle.next_state(judge, values)
-        steps = [
-            Step(tuple(given[name].tobytes() for name in judge.inputs), step == self.reset)
-            for step, given in enumerate(inputs)
-        ]
-        jobs = {target: _job(module, steps) for target, module in modules.items()}
-        return Case(self.name, jobs, judge.outputs, expected)
-
-
-def _job(module: CompiledModule, steps: Sequence[Step]) -> Job:
-    exports = {export.name for export in wasmtime.Module(wasmtime.Engine(), module.wasm).exports}
-    ranks = [len(tensor.shape) if "output_dims" in exports else 0 for tensor in module.meta.outputs]
-    sizes = [tensor.nbytes for tensor in module.meta.outputs]
-    return Job(module.wasm, tuple(zip(sizes, ranks, strict=True)), tuple(steps))
-
-
-def _status(judge: oracle.Graph, values: Inputs) -> int:
-    ends = [values[name] for name in (*judge.outputs, *judge.state.values())]
-    finite = all(np.isfinite(value).all() for value in ends if value.dtype == np.float32)
-    return RUN_OK if finite else RUN_NONFINITE
-
-
-def _drawn(module: CompiledModule, random: np.random.Generator) -> Iterator[Inputs]:
-    """Three inputs at the module's types; the floats of the last hold what is no usual number."""
-    for special in (0.0, 0.0, 0.1):
-        given = {}
-        for tensor in module.meta.inputs:
-            if tensor.dtype == "int8":
-                value = random.integers(-128, 128, tensor.shape, np.int8)
-            else:
-                value = random.standard_normal(tensor.shape).astype(tensor.dtype)
-                value[random.random(tensor.shape) < special] = random.choice(SPECIAL)
-            given[tensor.name] = value
-        yield given
 
 
 def operators() -> Iterator[Recipe]:
@@ -166,6 +47,9 @@ def general_operators() -> Iterator[Recipe]:
     for family in sorted(general.FAMILIES):
         model, given = general.model_of(list(general.FAMILIES[family](np.random.default_rng(17))))
         yield Recipe(family, model, [given])
+    for family in sorted(moving.FAMILIES):
+        model, given = moving.model_of(list(moving.FAMILIES[family](np.random.default_rng(moving.SEED))))
+        yield Recipe(family, model, [given])
     for index, case in enumerate(quantized.ALL):
         yield Recipe(f"{case[0]} {index}", quantized.model(case), [case[1]])
 
@@ -185,8 +69,8 @@ def with_state() -> Iterator[Recipe]:
         yield Recipe(name, model, [ones, ones, bad, ones, ones], state=streaming.STATE, reset=4)
 
 
-def real_models(*names: str) -> Iterator[Recipe]:
-    """The projects of this repository."""
+def projects(*names: str) -> Iterator[Recipe]:
+    """Model projects of this repository."""
     for name in names:
         project = ModelProject.load(PROJECTS / name)
         table = project.quantize
@@ -194,19 +78,29 @@ def real_models(*names: str) -> Iterator[Recipe]:
         yield Recipe(name, onnx_file(project, Silent()), calibration=calibration, shapes=project.shapes)
 
 
-def silero() -> Iterator[Recipe]:
-    """A streaming speech detector, on ten steps of noise."""
+def real_models() -> Iterator[Recipe]:
+    """All projects, and a streaming speech detector on ten steps of noise."""
+    yield from projects("crop-model", "mnist", "activity", "text-direction")
     noise = np.random.default_rng(5).standard_normal((10, 1, 576)).astype(np.float32) / 10
     state = {"h": "hn", "c": "cn"}
     inputs = [{"input": step} for step in noise]
     yield Recipe("silero-vad", fetch(SILERO, Silent()), inputs, None, {"input": (1, 576)}, state, reset=6)
 
 
-def everything(seed: int, count: int) -> Iterator[Recipe]:
-    """All of the above, with that many random graphs."""
-    yield from chain(operators(), general_operators(), recurrent(), with_state(), silero())
-    yield from real_models("crop-model", "mnist", "activity", "text-direction")
-    yield from random_graphs(seed, count)
+def suite() -> Iterator[Recipe]:
+    """The plain cases of the `onnx` package that docs/operators.md does not list as refused."""
+    _, refused, _ = committed()
+    for name, case in sorted(onnx_suite.cases().items()):
+        model, runs = case.model, case.data_sets
+        if model is None or runs is None or onnx_suite.kind(case) != "plain" or name in refused:
+            continue
+        constants = {tensor.name for tensor in model.graph.initializer}
+        names = [value.name for value in model.graph.input if value.name not in constants]
+        yield Recipe(name, model, [dict(zip(names, map(_array, given), strict=True)) for given, _ in runs])
+
+
+def _array(value: Any) -> np.ndarray:
+    return numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else np.asarray(value)
 
 
 FEW = ("conv_3x3_padded", "conv_depthwise", "softmax", "mobile_block", "squeeze_excite")
@@ -216,6 +110,6 @@ def few() -> Iterator[Recipe]:
     """One of each kind."""
     for name in FEW:
         yield from _both(name, onnx_models.build(name))
-    yield from (recipe for recipe in general_operators() if recipe.name in ("algebra", "casts"))
+    yield from (recipe for recipe in general_operators() if recipe.name in ("algebra", "casts", "choosing"))
     yield from (recipe for recipe in recurrent() if recipe.name == "LSTM-B-lengths-h-c-P-direction")
-    yield from chain(with_state(), real_models("crop-model"), random_graphs(100, 2))
+    yield from chain(with_state(), projects("crop-model"), random_graphs(100, 2))

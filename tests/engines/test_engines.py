@@ -6,6 +6,7 @@ import pytest
 
 from tests.engines import cases
 from tests.engines.hosts import HOSTS
+from tests.engines.making import TARGETS
 
 SEED = 12
 
@@ -16,7 +17,7 @@ def few():
 
 
 @pytest.mark.parametrize("host", HOSTS)
-@pytest.mark.parametrize("target", cases.TARGETS)
+@pytest.mark.parametrize("target", TARGETS)
 def test_an_engine_answers_as_the_oracle_does(few, target, host):
     answers = HOSTS[host]([case.jobs[target] for case in few])
     wrong = [line for case, given in zip(few, answers, strict=True) for line in case.differences(given)]

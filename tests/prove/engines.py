@@ -1,6 +1,6 @@
 """All operators, the models of this repository and random graphs in every engine, bit for bit as the oracle.
 
-`python -m tests.prove.engines [--graphs 300] [--seed N] [--engine NAME …] [--json]`
+`python -m tests.prove.engines [--graphs 300] [--seed N] [--part NAME …] [--engine NAME …] [--json]`
 """
 
 # ruff: noqa: T201 - a command
@@ -10,13 +10,25 @@ import json
 import random
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain, islice
 
-from tests.engines.cases import TARGETS, Case, Recipe, everything
+from tests.engines import cases
 from tests.engines.hosts import HOSTS
+from tests.engines.making import TARGETS, Case, Recipe
 
 GRAPHS = 300
+Recipes = Callable[..., Iterator[Recipe]]
+PARTS: Mapping[str, Recipes] = {
+    "models": cases.real_models,
+    "state": cases.with_state,
+    "operators": cases.operators,
+    "general": cases.general_operators,
+    "recurrent": cases.recurrent,
+    "graphs": cases.random_graphs,
+    "suite": cases.suite,
+}
 BATCH = 40
 """Cases that an engine is given at once: a browser has room for some hundred memories."""
 
@@ -42,6 +54,7 @@ def main() -> int:
     )
     parser.add_argument("--graphs", type=int, default=GRAPHS, help="how many random graphs")
     parser.add_argument("--seed", type=int, help="of the first random graph, and of inputs")
+    parser.add_argument("--part", choices=PARTS, action="append", help="only these")
     parser.add_argument("--engine", choices=HOSTS, action="append", help="only these")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
@@ -49,23 +62,25 @@ def main() -> int:
     engines = given.engine or list(HOSTS)
     print(f"seed {seed}", flush=True)
     wrong: list[str] = []
-    cases, runs = 0, 0
+    models, runs = 0, 0
     seconds = dict.fromkeys(engines, 0.0)
-    for batch in batches(everything(seed, given.graphs), seed):
-        cases += len(batch)
+    parts: dict[str, Recipes] = {**PARTS, "graphs": partial(cases.random_graphs, seed, given.graphs)}
+    recipes = chain.from_iterable(parts[name]() for name in given.part or parts)
+    for batch in batches(recipes, seed):
+        models += len(batch)
         runs += sum(len(case.expected) for case in batch) * len(TARGETS)
         for engine in engines:
             begun = time.monotonic()
             for target in TARGETS:
                 wrong += differences(engine, target, batch)
             seconds[engine] += time.monotonic() - begun
-        print(f"{cases} models, {runs} runs in each engine, {len(wrong)} differences", flush=True)
+        print(f"{models} models, {runs} runs in each engine, {len(wrong)} differences", flush=True)
     for line in wrong:
         print(line)
     for engine in engines:
         print(f"{engine:10} {seconds[engine]:.0f} s")
     if given.json:
-        result = {"seed": seed, "models": cases, "runs": runs, "engines": engines, "differences": wrong}
+        result = {"seed": seed, "models": models, "runs": runs, "engines": engines, "differences": wrong}
         print(json.dumps(result))
     return 1 if wrong else 0
 
