@@ -113,7 +113,7 @@ void fleet_depthwise_conv_s8(const struct fleet_conv_s8_params *p, const int8_t 
                     corner += BLOCK;
                     const v128_t low = wasm_f32x4_mul(wasm_f32x4_convert_i32x4(sum[0]), wasm_v128_load(multipliers + c));
                     const v128_t high = wasm_f32x4_mul(wasm_f32x4_convert_i32x4(sum[1]), wasm_v128_load(multipliers + c + 4));
-                    fleet_store_int8_x8(to, fleet_to_int8_x4(low, &q), fleet_to_int8_x4(high, &q));
+                    wasm_v128_store64_lane(to, fleet_to_int8_x8(low, high, &q), 0);
                     c += BLOCK;
                 }
                 if (c >= w->out_c) {

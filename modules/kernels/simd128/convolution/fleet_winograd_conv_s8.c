@@ -182,8 +182,9 @@ void fleet_winograd_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *
                     for (int32_t i = 0; i < FLEET_MIN(2, w->out_h - oh); ++i) {
                         for (int32_t j = 0; j < FLEET_MIN(2, w->out_w - ow); ++j) {
                             const v128_t sum = wasm_f32x4_convert_i32x4(wasm_i32x4_add(out[i][j], b));
-                            fleet_store_int8_x4(tile + (i * w->out_w + j) * w->out_c + 4 * v,
-                                                fleet_to_int8_x4(wasm_f32x4_mul(sum, m), &q), 4);
+                            const v128_t product = wasm_f32x4_mul(sum, m);
+                            wasm_v128_store32_lane(tile + (i * w->out_w + j) * w->out_c + 4 * v,
+                                                   fleet_to_int8_x8(product, product, &q), 0);
                         }
                     }
                 }

@@ -123,29 +123,31 @@ static inline __attribute__((always_inline)) void dot_tile(const struct product 
     for (uint32_t v = 0; v < vectors; ++v) {
         m[v] = wasm_v128_load(p->multipliers + c + 4 * v);
     }
+    v128_t bytes[PATCH_PIXELS];
     FLEET_UNROLL
     for (uint32_t i = 0; i < pixels; ++i) {
         FLEET_UNROLL
         for (uint32_t v = 0; v < vectors; ++v) {
             const v128_t complete = wasm_v128_load(sums + 4 * (PATCH_VECTORS * i + v));
-            sum[i][v] = fleet_to_int8_x4(wasm_f32x4_mul(wasm_f32x4_convert_i32x4(complete), m[v]), &p->q);
+            sum[i][v] = wasm_f32x4_mul(wasm_f32x4_convert_i32x4(complete), m[v]);
         }
+        bytes[i] = fleet_to_int8_x8(sum[i][0], sum[i][vectors - 1], &p->q);
     }
     const int32_t channels = p->out->channels - c;
     if (channels >= (int32_t)(4 * vectors)) {
         FLEET_UNROLL
         for (uint32_t i = 0; i < pixels; ++i) {
             if (vectors == 1) {
-                fleet_store_int8_x4(at->y[i] + c, sum[i][0], 4);
+                wasm_v128_store32_lane(at->y[i] + c, bytes[i], 0);
             } else {
-                fleet_store_int8_x8(at->y[i] + c, sum[i][0], sum[i][1]);
+                wasm_v128_store64_lane(at->y[i] + c, bytes[i], 0);
             }
         }
         return;
     }
     FLEET_UNROLL
     for (uint32_t i = 0; i < pixels; ++i) {
-        fleet_store_few(at->y[i] + c, sum[i][0], sum[i][vectors - 1], channels);
+        fleet_store_few(at->y[i] + c, bytes[i], channels);
     }
 }
 

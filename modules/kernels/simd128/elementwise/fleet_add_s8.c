@@ -22,9 +22,7 @@ static void add_line_s8(const struct fleet_add_s8_params *p, const int8_t *a, in
             const v128_t high = wasm_f32x4_add(
                 wasm_f32x4_mul(wasm_f32x4_convert_i32x4(wasm_i32x4_extend_high_i16x8(left)), a_ratio),
                 wasm_f32x4_mul(wasm_f32x4_convert_i32x4(wasm_i32x4_extend_high_i16x8(right)), b_ratio));
-            const v128_t l = fleet_to_int8_x4(low, &q);
-            const v128_t h = fleet_to_int8_x4(high, &q);
-            wasm_v128_store64_lane(y + i, fleet_narrow_x16(l, h, l, h), 0);
+            wasm_v128_store64_lane(y + i, fleet_to_int8_x8(low, high, &q), 0);
         }
     }
     for (; i < count; ++i) {

@@ -17,9 +17,9 @@ static void mul_line_s8(const struct fleet_mul_s8_params *p, const int8_t *a, in
             const v128_t right = fleet_operand_x8(b, i, b_stride, b_zero);
             const v128_t low = wasm_f32x4_convert_i32x4(wasm_i32x4_extmul_low_i16x8(left, right));
             const v128_t high = wasm_f32x4_convert_i32x4(wasm_i32x4_extmul_high_i16x8(left, right));
-            const v128_t l = fleet_to_int8_x4(wasm_f32x4_mul(low, multiplier), &q);
-            const v128_t h = fleet_to_int8_x4(wasm_f32x4_mul(high, multiplier), &q);
-            wasm_v128_store64_lane(y + i, fleet_narrow_x16(l, h, l, h), 0);
+            const v128_t l = wasm_f32x4_mul(low, multiplier);
+            const v128_t h = wasm_f32x4_mul(high, multiplier);
+            wasm_v128_store64_lane(y + i, fleet_to_int8_x8(l, h, &q), 0);
         }
     }
     for (; i < count; ++i) {

@@ -57,9 +57,9 @@ void fleet_average_pool_s8(const struct fleet_average_pool_s8_params *p, const i
                     sum_x8(&at, c, &low, &high);
                     low = wasm_f32x4_convert_i32x4(wasm_i32x4_sub(low, wasm_i32x4_splat(zero)));
                     high = wasm_f32x4_convert_i32x4(wasm_i32x4_sub(high, wasm_i32x4_splat(zero)));
-                    low = fleet_to_int8_x4(wasm_f32x4_mul(low, wasm_f32x4_splat(multiplier)), &q);
-                    high = fleet_to_int8_x4(wasm_f32x4_mul(high, wasm_f32x4_splat(multiplier)), &q);
-                    wasm_v128_store64_lane(y + c, fleet_narrow_x16(low, high, low, high), 0);
+                    low = wasm_f32x4_mul(low, wasm_f32x4_splat(multiplier));
+                    high = wasm_f32x4_mul(high, wasm_f32x4_splat(multiplier));
+                    wasm_v128_store64_lane(y + c, fleet_to_int8_x8(low, high, &q), 0);
                 }
                 for (; c < w->in_c; ++c) {
                     int32_t acc = -zero;

@@ -8,6 +8,11 @@ void fleet_quantize_f32_s8(const struct fleet_quantize_params *p, const float *x
     const v128_t scale = wasm_f32x4_splat(p->scale);
     for (int32_t i = 0; i < p->count; i += 4) {
         const v128_t v = wasm_f32x4_div(fleet_load_f32x4(x + i, p->count - i), scale);
-        fleet_store_int8_x4(y + i, fleet_to_int8_x4(v, &q), p->count - i);
+        const v128_t bytes = fleet_to_int8_x8(v, v, &q);
+        if (p->count - i >= 4) {
+            wasm_v128_store32_lane(y + i, bytes, 0);
+        } else {
+            fleet_store_few(y + i, bytes, p->count - i);
+        }
     }
 }
