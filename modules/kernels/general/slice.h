@@ -49,13 +49,20 @@ static void FLEET_KERNEL(const struct fleet_slice *p, const FLEET_X *x, const FL
             start = fleet_slice_bound((int64_t)starts[i], length, least + (step < 0), most);
             end = (int64_t)ends[i] < -length ? least : fleet_slice_bound((int64_t)ends[i], length, least, most);
         }
-        int64_t size = step == 0 ? -1 : step > 0 ? (end - start + step - 1) / step : (start - end - step - 1) / -step;
-        size = step != 0 && size < 0 ? 0 : size;
+        int64_t size = -1;
+        if (p->in_shape[d] == 0) {
+            size = step == 0 ? -1 : 0;
+        } else if (step > 0) {
+            size = end > start ? (end - start - 1) / step + 1 : 0;
+        } else if (step < 0) {
+            size = start > end ? (end - start + 1) / step + 1 : 0;
+        }
         if (size != p->out_shape[d]) {
             __builtin_trap();
         }
         w.shape[d] = (int32_t)size;
-        w.stride[0][d] = (int32_t)step * in_dense;
+        /* A step is small if it is taken at all. */
+        w.stride[0][d] = size > 1 ? (int32_t)step * in_dense : 0;
         w.stride[1][d] = dense;
         from += (int32_t)start * in_dense;
         in_dense *= p->in_shape[d];

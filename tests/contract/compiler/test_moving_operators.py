@@ -74,6 +74,11 @@ def moving(random: np.random.Generator) -> Iterator[Case]:
             shape = (2 + 3, 3, 4 + 1) if mode == "constant" else (2 + 3, 3, 4 + 3)
             inputs = [x, amounts, draw(random, dtype), ints(0, -1)]
             yield Case("Pad", inputs, [shape], {"mode": mode}, reference=mode != "constant")
+    empty, x = np.zeros((0, 3), np.float32), draw(random, "float32", 4, 3)
+    yield Case("Slice", [empty, ints(-1), ints(-9), ints(0), ints(-1)], [(0, 3)])
+    for start, step in ((1, 2**63 - 1), (-1, -(2**63)), (3, -2)):
+        size = 2 if step == -2 else 1
+        yield Case("Slice", [x, ints(start), ints(9 if step > 0 else -9), ints(0), ints(step)], [(size, 3)])
     for dtype in ("float32", "float64", "int32", "int64"):
         limits = [np.array(v, dtype) for v in (3, 13, 2)]
         yield Case("Range", limits, [(5,)], constants=frozenset({0, 1, 2}))
