@@ -35,7 +35,7 @@ _MODULE = """
 # In place: what is written lies behind what was read. a < b ? b : a is pmax, so that NaN gives the lowest.
 _QUANTIZE = """
   (func $quantize_{dtype} (param $at i32) (param $to i32) (param $count i32)
-      (param $scale v128) (param $zero v128) (param $low v128) (param $high v128)
+      (param $scale v128) (param $bias v128) (param $low v128) (param $high v128)
     (local $n i32)
     (loop $again
       (v128.store $own (i32.add (local.get $at) (local.get $n))
@@ -47,11 +47,13 @@ _QUANTIZE = """
         (local.get $count))))
     (memory.copy $module $own (local.get $to) (local.get $at) (local.get $count)))
 """
-_QUANTIZED = """(i32x4.add (local.get $zero) (i32x4.trunc_sat_f32x4_s (f32x4.nearest
+# Adding 1.5 * 2^23 leaves the integer, rounded half to even, in the low bits.
+_QUANTIZED = """(i32x4.sub (f32x4.add (v128.const f32x4 12582912 12582912 12582912 12582912)
             (f32x4.pmin (local.get $high) (f32x4.pmax (local.get $low) (f32x4.div
               (v128.load $own offset={offset}
                 (i32.add (local.get $at) (i32.shl (local.get $n) (i32.const 2))))
-              (local.get $scale)))))))"""
+              (local.get $scale))))) (local.get $bias))"""
+_ROUND = 0x4B400000
 # The bytes lie at the end of the room for the floats, so none is overwritten before it was read.
 _DEQUANTIZE = """
   (func $dequantize_{dtype} (param $at i32) (param $from i32) (param $count i32)
@@ -108,18 +110,21 @@ class Placed:
     address: int
     region: Array
 
-    def arguments(self, at: int) -> str:
-        """Of the functions of the border, for floats at `at`; the zero point is last."""
-        scale = float(np.float32(self.tensor.scale or 0)).hex()
-        return (
-            f"(i32.const {at}) (i32.const {self.address}) (i32.const {self.tensor.elements}) "
-            f"(f32x4.splat (f32.const {scale})) (i32x4.splat (i32.const {self.tensor.zero_point}))"
-        )
-
-    def bounds(self) -> str:
-        """What quotients are clamped to."""
+    def quantize(self, at: int) -> str:
+        """The call that makes its bytes of floats at `at`."""
         limits, zero = np.iinfo(self.tensor.dtype), self.tensor.zero_point
-        return " ".join(f"(f32x4.splat (f32.const {bound - zero}))" for bound in (limits.min, limits.max))
+        bounds = (f"(f32x4.splat (f32.const {bound - zero}))" for bound in (limits.min, limits.max))
+        return self._call("quantize", at, f"(i32x4.splat (i32.const {_ROUND - zero}))", *bounds)
+
+    def dequantize(self, at: int) -> str:
+        """The call that makes floats at `at` of its bytes."""
+        return self._call("dequantize", at, f"(i32x4.splat (i32.const {self.tensor.zero_point}))")
+
+    def _call(self, function: str, at: int, *more: str) -> str:
+        scale = float(np.float32(self.tensor.scale or 0)).hex()
+        places = f"(i32.const {at}) (i32.const {self.address}) (i32.const {self.tensor.elements})"
+        words = (f"${function}_{self.tensor.dtype}", places, f"(f32x4.splat (f32.const {scale}))", *more)
+        return f"    (call {' '.join(words)})"
 
 
 class Border:
@@ -156,11 +161,10 @@ class Border:
         enter, leave = [], []
         for number, at in places.items():
             placed = (*inputs, *outputs)[number]
-            dtype, given = placed.tensor.dtype, placed.arguments(at)
             if number < len(inputs):
-                enter.append(f"    (call $quantize_{dtype} {given} {placed.bounds()})")
+                enter.append(placed.quantize(at))
             else:
-                leave.append(f"    (call $dequantize_{dtype} {given})")
+                leave.append(placed.dequantize(at))
         text = _MODULE.format(
             pages=-(-size // _PAGE), functions=_FUNCTIONS, enter="\n".join(enter), leave="\n".join(leave)
         )
