@@ -253,7 +253,8 @@ def check(wasm: bytes) -> ModuleMeta:
 def _section_problems(meta: ModuleMeta, shape: Outline) -> Iterator[str]:
     for section in shape.sections:
         # Calls are direct and nothing runs before the host asks; the data count is newer than Wasm 1.0.
-        if section.id in (START, ELEMENT, TAG) or (section.id == DATA_COUNT and meta.target != "simd"):
+        newer = section.id == DATA_COUNT and meta.target not in ("simd", "relaxed")
+        if section.id in (START, ELEMENT, TAG) or newer:
             yield f"has a {SECTION_NAMES[section.id]} section"
         if section.name == NAME_SECTION and section.end - section.start > MAX_NAME_SECTION:
             yield f"has a name section of more than {MAX_NAME_SECTION} bytes"

@@ -32,6 +32,7 @@ from controller.compiler.stages import (
     provenance,
     quantize_stage,
     read_stage,
+    weight_bits,
 )
 from controller.compiler.targets import Target, find_target
 from protocol.golden import random_inputs
@@ -96,7 +97,8 @@ def build(
     source, graph = read_stage(onnx_file(project, progress), request, progress)
     calibrated, done = None, Quantization(graph, ())
     if project.quantize is not None and not project.is_float:
-        calibrated = calibrate_stage(source, graph, _way(project.quantize, project, graph), progress)
+        way = _way(project.quantize, project, graph, weight_bits(chosen))
+        calibrated = calibrate_stage(source, graph, way, progress)
         done = quantize_stage(calibrated, progress)
     judge = _judge(project, source, graph, calibrated, max_drop)
     maker = _Maker(project, source, chosen, judge, progress)
@@ -167,9 +169,9 @@ class _Maker:
         return accuracy
 
 
-def _way(table: Quantize, project: ModelProject, graph: Graph) -> Int8:
+def _way(table: Quantize, project: ModelProject, graph: Graph, bits: int) -> Int8:
     samples = load_samples(project.path(table.calibration or ""), graph, "calibration")
-    return Int8(samples, table.method, table.keep_float, table.operators, table.equalize)
+    return Int8(samples, table.method, table.keep_float, table.operators, table.equalize, bits)
 
 
 def _judge(

@@ -19,6 +19,7 @@ from controller.compiler.stages import (
     provenance,
     quantize_stage,
     read_stage,
+    weight_bits,
 )
 from controller.compiler.targets import find_target
 
@@ -46,7 +47,7 @@ def compile_model(  # noqa: PLR0913 - what can be said about one compilation
 
     Args:
         source: A file, its bytes, or a model in memory. Only a file can have external data.
-        target: "simd" or "mvp".
+        target: "relaxed", "simd" or "mvp".
         shapes: Shape of each input whose size is open.
         calibration: One array for each ONNX input, first axis = sample; or a file or folder of such arrays,
             see `samples.load_samples`.
@@ -73,7 +74,8 @@ def compile_model(  # noqa: PLR0913 - what can be said about one compilation
     sound, graph = read_stage(source, Request(name, shapes or {}, state or {}), progress)
     way = None
     if calibration is not None:
-        way = Int8(_samples(calibration, graph), method, keep_float, operators, equalize)
+        bits = weight_bits([machine])
+        way = Int8(_samples(calibration, graph), method, keep_float, operators, equalize, bits)
         graph = quantize_stage(calibrate_stage(sound, graph, way, progress), progress).graph
     header = Header(graph.name, VERSION, provenance=provenance(sound, way, encode(graph)))
     return compile_stage(graph, machine, header, progress)

@@ -3,7 +3,7 @@
 import copy
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import PurePath
@@ -102,6 +102,7 @@ class Int8:
         keep_float: Names of nodes that stay float32.
         operators: The operators that may become int8; None for all.
         equalize: Whether `cross_layer_equalization` runs before.
+        weight_bits: Of the weights of products; 7 where a target's products take no more.
     """
 
     samples: Samples
@@ -109,11 +110,14 @@ class Int8:
     keep_float: Sequence[str] = ()
     operators: Sequence[str] | None = None
     equalize: bool = False
+    weight_bits: int = 8
 
     @property
     def text(self) -> str:
-        """In a word or two, as provenance states it."""
-        return f"{self.method}, equalized" if self.equalize else self.method
+        """In a few words, as provenance states it."""
+        equalized = ", equalized" if self.equalize else ""
+        narrow = f", {self.weight_bits}-bit weights" if self.weight_bits < 8 else ""
+        return f"{self.method}{equalized}{narrow}"
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,11 @@ def calibrate_stage(source: Source, graph: Graph, way: Int8, progress: Progress)
     return Calibrated(graph, calibration, way)
 
 
+def weight_bits(targets: Iterable[Target]) -> int:
+    """What the targets of one release, which answer alike, have in common."""
+    return 7 if any(target.relaxed for target in targets) else 8
+
+
 def rewrite(calibrated: Calibrated, kept: Mapping[str, str] | None = None) -> Quantization:
     """Float graph to int8 graph.
 
@@ -167,7 +176,7 @@ def rewrite(calibrated: Calibrated, kept: Mapping[str, str] | None = None) -> Qu
     """
     way = calibrated.way
     keep_float = {**(kept or {}), **dict.fromkeys(way.keep_float, "asked for")}
-    done = quantize(calibrated.graph, calibrated.calibration, keep_float, way.operators)
+    done = quantize(calibrated.graph, calibrated.calibration, keep_float, way.operators, way.weight_bits)
     verify(done.graph, "quantize", lowered=True)
     apply(done.graph, QUANTIZED_PASSES)
     return done

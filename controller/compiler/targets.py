@@ -13,16 +13,24 @@ class Target:
         name: As in `model.toml`.
         cpu: Clang's `-mcpu`.
         simd: Whether kernels come from `simd128/`, with their packing of weights.
+        relaxed: Whether weights of 7 bits are multiplied by `i32x4.relaxed_dot_i8x16_i7x16_add_s`.
     """
 
     name: str
     cpu: str
-    simd: bool
+    simd: bool = False
+    relaxed: bool = False
+
+    @property
+    def lane(self) -> int:
+        """Activations that fast kernels keep in 32 bits: `FLEET_LANE` of `fleet/convolution.h`."""
+        return 4 if self.relaxed else 2
 
 
 TARGETS = {
+    "relaxed": Target("relaxed", "mvp+mutable_globals+simd128+relaxed_simd", simd=True, relaxed=True),
     "simd": Target("simd", "mvp+mutable_globals+simd128", simd=True),
-    "mvp": Target("mvp", "mvp+mutable_globals", simd=False),
+    "mvp": Target("mvp", "mvp+mutable_globals"),
 }
 
 

@@ -76,7 +76,7 @@ def this_machine(target: str, folder: Path | None = None, *, again: bool = False
     """The limits of this machine, from the cache if it was measured before by the same tools.
 
     Args:
-        target: `simd` or `mvp`.
+        target: `relaxed`, `simd` or `mvp`.
         folder: Of the cache; `$XDG_CACHE_HOME/fleet/machines` if not given.
         again: Measure in any case, and keep the best of then and now: a busy machine seems slow.
     """
@@ -176,7 +176,7 @@ def _pointwise(dtype: np.dtype[Any]) -> Graph:
     generator = np.random.default_rng(1)
     graph = Graph("pointwise", ["x"], ["y"])
     graph.tensors = {name: Tensor(name, dtype, shape, quant) for name in ("x", "y")}
-    weights = generator.integers(-127, 128, (_CHANNELS, _CHANNELS, 1, 1)).astype(dtype)
+    weights = generator.integers(-63, 64, (_CHANNELS, _CHANNELS, 1, 1)).astype(dtype)
     bias = np.zeros(_CHANNELS, np.int32 if dtype == INT8 else dtype)
     attributes = {
         "kernel_shape": [1, 1], "strides": [1, 1], "pads": [0, 0, 0, 0], "dilations": [1, 1], "group": 1,
@@ -207,8 +207,8 @@ _COPY = """(module
 
 def _bandwidth(target: str, working_set: int) -> float:
     """Bytes read and written by a copy of half the working set onto the other half."""
-    half, width, unroll = working_set // 2, *((16, 4) if target == "simd" else (8, 4))
-    kind = "v128" if target == "simd" else "i64"
+    half, width, unroll = working_set // 2, *((16, 4) if find_target(target).simd else (8, 4))
+    kind = "v128" if find_target(target).simd else "i64"
     moves = "\n        ".join(
         f"({kind}.store offset={half + i * width} (local.get $at) "
         f"({kind}.load offset={i * width} (local.get $at)))"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from protocol.documents import Capabilities, Manifest
 from protocol.trust import TrustError, choose_target
 
-_PREFERENCE = ("simd", "mvp", "mcu")
+_PREFERENCE = ("relaxed", "simd", "mvp", "mcu")
 SMALL_GROUP = 20
 """Groups up to here get one canary and then the rest."""
 

@@ -67,7 +67,9 @@ class Service:
                 side: [Tensor(n, d, tuple(s), scale, zero) for n, d, s, scale, zero in argument[side]]
                 for side in ("inputs", "outputs")
             }
-            self._engine = Engine(argument["wasm"], argument["code"], tensors, argument["layers"])
+            self._engine = Engine(
+                argument["wasm"], argument["code"], tensors, argument["layers"], relaxed=argument["relaxed"]
+            )
             return self._engine.take_compiled()
         if operation == wire.RUN:
             return self._engine.run(argument["inputs"], reset=argument["reset"])

@@ -40,11 +40,15 @@ class EngineError(Exception):
         self.layer = layer
 
 
-def new_engine() -> wasmtime.Engine:
-    """An engine without fuel and epochs, which would cost more than half of the speed."""
+def new_engine(*, relaxed: bool = False) -> wasmtime.Engine:
+    """An engine without fuel and epochs, which would cost more than half of the speed.
+
+    Args:
+        relaxed: Whether it takes relaxed SIMD, whose results may differ between CPUs: only for modules of the
+            target that is made of what does not differ.
+    """
     config = wasmtime.Config()
-    # Its results differ between CPUs.
-    config.wasm_relaxed_simd = False
+    config.wasm_relaxed_simd = relaxed
     return wasmtime.Engine(config)
 
 
@@ -70,7 +74,13 @@ class Engine:
     """One instance of one module. Not for use by several threads, except `running_layer`."""
 
     def __init__(
-        self, wasm: bytes, code: bytes | None, tensors: dict[str, list[Tensor]], layers: list[list[Any]]
+        self,
+        wasm: bytes,
+        code: bytes | None,
+        tensors: dict[str, list[Tensor]],
+        layers: list[list[Any]],
+        *,
+        relaxed: bool = False,
     ) -> None:
         """Load a module.
 
@@ -79,11 +89,12 @@ class Engine:
             code: Its compiled form, if it is known; trusted.
             tensors: `inputs` and `outputs`.
             layers: Offset, size and dtype of each layer's output.
+            relaxed: Whether the module is for target `relaxed`.
 
         Raises:
             EngineError: it cannot be compiled or instantiated.
         """
-        self._engine = new_engine()
+        self._engine = new_engine(relaxed=relaxed)
         try:
             self._module, self._compiled = load_module(self._engine, wasm, code)
         except wasmtime.WasmtimeError as error:

@@ -104,6 +104,7 @@ class Runner:
             "code": code,
             "inputs": [_tensor(t) for t in meta.inputs],
             "outputs": [_tensor(t) for t in meta.outputs],
+            "relaxed": meta.target == "relaxed",
             "layers": [[layer.offset, layer.size, layer.dtype] for layer in meta.layers],
         }
         answer: bytes | None = await self._ask(wire.LOAD, argument, LOAD_SECONDS)

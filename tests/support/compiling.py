@@ -50,4 +50,5 @@ def engine(module: CompiledModule) -> Engine:
         side: [Tensor(t.name, t.dtype, t.shape, t.scale, t.zero_point or 0) for t in metas]
         for side, metas in (("inputs", module.meta.inputs), ("outputs", module.meta.outputs))
     }
-    return Engine(module.wasm, None, tensors, [[x.offset, x.size, x.dtype] for x in module.meta.layers])
+    layers = [[x.offset, x.size, x.dtype] for x in module.meta.layers]
+    return Engine(module.wasm, None, tensors, layers, relaxed=module.target == "relaxed")

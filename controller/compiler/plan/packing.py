@@ -8,10 +8,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from controller.compiler.ir import Array
+from controller.compiler.targets import Target
 
 _WIDTHS_S8 = (8, 4)
 _WIDTHS_F32 = (16, 8, 4)
 DEPTHWISE_BLOCK = 8
+_OFFSET = 64
+"""`FLEET_CONV_S8_OFFSET`: weights of 7 bits become 0 to 127."""
 
 
 def _blocks(channels: int, widths: tuple[int, ...]) -> Iterator[tuple[int, int]]:
@@ -31,21 +34,40 @@ def channels(values: Array, groups: int, *, simd: bool, multiple: int = 4) -> Ar
     return np.pad(grouped, ((0, 0), (0, -grouped.shape[1] % multiple))).reshape(-1)
 
 
-def conv_s8(weights: Array, groups: int, *, simd: bool) -> Array:
-    """OHWI; for SIMD blocks of [kernel_h][pairs][width][2]."""
+def conv_s8(weights: Array, groups: int, target: Target, *, flat: bool) -> Array:
+    """OHWI; for SIMD blocks of [segments][lanes][width][lane], with an offset where products are relaxed.
+
+    flat: whether all rows of the kernel are one segment, see `scratch.is_flat`.
+    """
     out_c, _, kernel_h, _ = weights.shape
     ohwi = weights.transpose(0, 2, 3, 1)
-    if not simd:
+    if not target.simd:
         return ohwi
-    group_out = out_c // groups
-    rows = ohwi.reshape(groups, group_out, kernel_h, -1)
-    rows = np.pad(rows, ((0, 0), (0, -group_out % 4), (0, 0), (0, rows.shape[-1] % 2)))
+    group_out, lane, segments = out_c // groups, target.lane, 1 if flat else kernel_h
+    rows = ohwi.reshape(groups, group_out, segments, -1)
+    rows = np.pad(rows, ((0, 0), (0, -group_out % 4), (0, 0), (0, -rows.shape[-1] % lane)))
+    if target.relaxed:
+        rows += np.int8(_OFFSET)
     packed = [
-        group[first : first + width].reshape(width, kernel_h, -1, 2).transpose(1, 2, 0, 3).reshape(-1)
+        group[first : first + width].reshape(width, segments, -1, lane).transpose(1, 2, 0, 3).reshape(-1)
         for group in rows
         for first, width in _blocks(group_out, _WIDTHS_S8)
     ]
     return np.concatenate(packed)
+
+
+def conv_bias_s8(bias: Array, weights: Array, zero_point: int, groups: int, target: Target) -> Array:
+    """[groups][OC], padded for SIMD; for relaxed products less what the zero point of the input adds."""
+    if target.relaxed:
+        bias = _without_zero_point(bias, weights, zero_point)
+    return channels(bias, groups, simd=target.simd)
+
+
+def _without_zero_point(bias: Array, weights: Array, zero_point: int) -> Array:
+    """It may wrap, the sum does not."""
+    return np.asarray(
+        bias - np.int32(zero_point) * weights.astype(np.int32).sum(axis=(1, 2, 3), dtype=np.int32)
+    )
 
 
 def winograd_conv_s8(weights: Array) -> Array:
@@ -64,11 +86,10 @@ def depthwise_conv_s8(weights: Array, *, simd: bool) -> Array:
 
 
 def depthwise_bias_s8(bias: Array, weights: Array, zero_point: int, *, simd: bool) -> Array:
-    """[C]; for SIMD [C8], less what the input's zero point adds to a sum: it may wrap, the sum does not."""
+    """[C]; for SIMD [C8], less what the input's zero point adds to a sum."""
     if not simd:
         return bias
-    sums = weights.astype(np.int32).sum(axis=(1, 2, 3), dtype=np.int32)
-    return channels(bias - np.int32(zero_point) * sums, 1, simd=simd, multiple=DEPTHWISE_BLOCK)
+    return channels(_without_zero_point(bias, weights, zero_point), 1, simd=simd, multiple=DEPTHWISE_BLOCK)
 
 
 def conv_f32(weights: Array, groups: int, *, simd: bool) -> Array:

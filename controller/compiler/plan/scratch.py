@@ -19,16 +19,17 @@ def _round_up(n: int, multiple: int) -> int:
     return -(-n // multiple) * multiple
 
 
-def conv_s8(window: Params, groups: int, limit: int | None = None) -> tuple[Scratch, int]:
+def conv_s8(window: Params, groups: int, lane: int, limit: int | None = None) -> tuple[Scratch, int]:
     """Scratch of `fleet_conv_s8`, and patch_pixels.
 
     As many pixels as fit into a patch, a multiple of 4, but at least 4: each patch reads all weights again.
-    Only a limit makes it fewer.
+    Those of a flat patch, in which windows share nothing, are few: they stay on the stack.
+    Only a limit makes it fewer. lane: of the target.
     """
     line = _line(window)
 
     def patch(pixels: int) -> int:
-        return _conv_s8(window, groups, pixels)[0]
+        return _conv_s8(window, groups, pixels, lane)[0]
 
     def most(bound: int) -> int:
         fours = range(4, line, 4)
@@ -36,25 +37,43 @@ def conv_s8(window: Params, groups: int, limit: int | None = None) -> tuple[Scra
             return line
         return fours[max(0, bisect_right(fours, bound, key=patch) - 1)]
 
-    pixels = most(_PATCH_BYTES)
+    bound = _STACK_PATCH if is_flat(window, groups, lane) else _PATCH_BYTES
+    pixels = most(bound)
     if limit is not None:
-        fewer = (most(min(max(limit, _STACK_PATCH), _PATCH_BYTES)), min(line, 2), 1)
+        fewer = (most(min(max(limit, _STACK_PATCH), bound)), min(line, 2), 1)
         pixels = next((count for count in fewer if _scratch(patch(count)) <= limit), 1)
     least = _scratch(patch(1))
-    nbytes, macro = _conv_s8(window, groups, pixels)
+    nbytes, macro = _conv_s8(window, groups, pixels, lane)
     return Scratch(_scratch(nbytes), macro, least), pixels
 
 
-def _conv_s8(window: Params, groups: int, pixels: int) -> tuple[int, str]:
-    kernel_h, kernel_w, stride_w = window["kernel_h"], window["kernel_w"], window["stride_w"]
-    step = stride_w if window["dilation_w"] == 1 and stride_w <= kernel_w else kernel_w
-    ic = window["in_c"] // groups
+def _conv_s8(window: Params, groups: int, pixels: int, lane: int) -> tuple[int, str]:
+    kernel_h, kernel_w, step, ic = _steps(window, groups)
     macro = f"FLEET_CONV_S8_SCRATCH({pixels}, {kernel_h}, {kernel_w}, {step}, {ic})"
     run = ((pixels - 1) * step + kernel_w) * ic
-    if step * ic % 2 or (kernel_h > 1 and kernel_w * ic < 8):
-        windows = 16 * (min(pixels, 4) * kernel_h * ((kernel_w * ic + 1) // 2) + 3)
-        return windows + _round_up(2 * kernel_h * run + 14, 16), macro
-    return 8 * kernel_h * _round_up(run, 8), macro
+    excess = _round_up(4 * pixels, 16) if lane == 4 else 0
+    if is_flat(window, groups, lane):
+        lanes = -(-kernel_h * kernel_w * ic // lane)
+        rows = _round_up(4 // lane * kernel_h * run + 16, 16)
+        return _splatted(pixels * lanes * lane, lane) + 16 + excess + rows, macro
+    return kernel_h * _splatted(run, lane) + 16 + excess, macro
+
+
+def _splatted(count: int, lane: int) -> int:
+    return 16 // lane * _round_up(count, 4 * lane)
+
+
+def is_flat(window: Params, groups: int, lane: int) -> bool:
+    """Whether `fleet_conv_s8` copies whole windows, whose weights are one segment: FLEET_CONV_S8_FLAT."""
+    kernel_h, kernel_w, step, ic = _steps(window, groups)
+    return bool(step * ic % lane) or (kernel_h > 1 and kernel_w * ic < 8)
+
+
+def _steps(window: Params, groups: int) -> tuple[int, int, int, int]:
+    """kernel_h, kernel_w, the columns that neighbouring windows are apart, and input channels of a group."""
+    kernel_w, stride_w = window["kernel_w"], window["stride_w"]
+    step = stride_w if window["dilation_w"] == 1 and stride_w <= kernel_w else kernel_w
+    return window["kernel_h"], kernel_w, step, window["in_c"] // groups
 
 
 _MOST_TILES, _LEAST_TILES = 64, 8
@@ -88,9 +107,9 @@ def _line(window: Params) -> int:
     return int(window["out_w"])
 
 
-def matmul_s8(window: Params, limit: int | None = None) -> tuple[Scratch, int]:
+def matmul_s8(window: Params, lane: int, limit: int | None = None) -> tuple[Scratch, int]:
     """Scratch of `fleet_matmul_s8`, and patch_rows: as for a 1x1 convolution over the rows."""
-    space, rows = conv_s8(window, 1, limit)
+    space, rows = conv_s8(window, 1, lane, limit)
     return Scratch(space.nbytes, f"FLEET_MATMUL_S8_SCRATCH({rows}, {window['in_c']})", space.least), rows
 
 

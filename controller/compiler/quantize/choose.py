@@ -40,7 +40,11 @@ class Plan:
 
 
 def choose(
-    graph: Graph, calibration: Calibration, keep_float: Mapping[str, str], operators: Sequence[str] | None
+    graph: Graph,
+    calibration: Calibration,
+    keep_float: Mapping[str, str],
+    operators: Sequence[str] | None,
+    weight_bits: int = 8,
 ) -> Plan:
     """Decide node by node, in the order of the graph.
 
@@ -49,13 +53,15 @@ def choose(
         calibration: Of its tensors.
         keep_float: Names of nodes that stay float32, each with the reason.
         operators: The operators that may become int8, or None for all; those that only move elements follow.
+        weight_bits: Of products over channels. Depthwise convolutions have too few products to be faster
+            for it: they keep 8.
 
     Raises:
         CalibrationError: A float input or output of the graph has no range.
     """
     ranges = dict(calibration.ranges)
     _spread_ranges(graph, ranges)
-    chooser = Chooser(graph, Calibration(ranges, calibration.means), keep_float, operators)
+    chooser = Chooser(graph, Calibration(ranges, calibration.means), keep_float, operators, weight_bits)
     for name in graph.inputs:
         if graph.tensors[name].dtype == FLOAT:
             chooser.give(name)
@@ -88,10 +94,12 @@ class Chooser:
         calibration: Calibration,
         keep_float: Mapping[str, str],
         operators: Sequence[str] | None,
+        weight_bits: int = 8,
     ) -> None:
         self.plan = Plan()
         self.graph, self._ranges, self._means = graph, calibration.ranges, calibration.means
         self._keep_float, self._operators = keep_float, operators
+        self._weight_bits = weight_bits
         self._wishes = _concat_wishes(graph, self._ranges)
 
     def give(self, name: str) -> None:
@@ -176,7 +184,9 @@ class Chooser:
         if bias is None:
             raise Stays("its bias is computed at run time")
         x = node.inputs[0]
-        weights = quantize_weights(w, bias, axis, inputs[x], quant, mean=self._means.get(x))
+        depthwise = node.op == "Conv" and is_depthwise(w, node.attrs["group"])
+        bits = 8 if depthwise else self._weight_bits
+        weights = quantize_weights(w, bias, axis, inputs[x], quant, mean=self._means.get(x), bits=bits)
         if weights is None:
             raise Stays("its sums could leave int32")
         return weights
@@ -206,6 +216,11 @@ class Chooser:
                     remedy="compile in float32 (float = true), or check the data",
                 )
             self.plan.quants[name] = quant
+
+
+def is_depthwise(w: Array, groups: int) -> bool:
+    """Whether each channel has one filter of its own. w: OIHW, or OIW."""
+    return groups > 1 and w.shape[:2] == (groups, 1)
 
 
 def _concat_wishes(graph: Graph, ranges: Mapping[str, Range]) -> dict[str, Quant]:

@@ -59,6 +59,7 @@ def quantize(
     calibration: Calibration,
     keep_float: Mapping[str, str] | None = None,
     operators: Sequence[str] | None = None,
+    weight_bits: int = 8,
 ) -> Quantization:
     """Quantize what has an int8 form and a known range.
 
@@ -67,6 +68,7 @@ def quantize(
         calibration: From `calibrate`.
         keep_float: Names of nodes to leave in float32, each with the reason.
         operators: The operators that may become int8, for example Conv and MatMul; None for all.
+        weight_bits: 8, or 7, see `choose`.
 
     Raises:
         CalibrationError: A float input of the graph has no range, or `keep_float` names no layer.
@@ -80,7 +82,7 @@ def quantize(
             where=graph.name,
             remedy=f"layers after fusion: {', '.join(sorted(names))}",
         )
-    plan = choose(graph, calibration, keep_float, operators)
+    plan = choose(graph, calibration, keep_float, operators, weight_bits)
     result = rewrite(graph, plan)
     int8 = tuple(node.name for node in graph.nodes if node.name in plan.int8)
     return Quantization(result, int8, plan.kept)

@@ -21,7 +21,7 @@ class QuantizedWeights:
 
 
 def quantize_weights(  # noqa: PLR0913 - one layer: its constants, and what is known of its ends
-    w: Array, b: Array, axis: int, x: Quant, y: Quant, *, mean: Array | None = None
+    w: Array, b: Array, axis: int, x: Quant, y: Quant, *, mean: Array | None = None, bits: int = 8
 ) -> QuantizedWeights | None:
     """Quantize one layer, its bias corrected so that its mean output stays what it was.
 
@@ -35,6 +35,7 @@ def quantize_weights(  # noqa: PLR0913 - one layer: its constants, and what is k
         x: Of the input.
         y: Of the output.
         mean: float64, of each channel of the input; without it the bias is not corrected.
+        bits: 8, or 7 for weights from -63 to 63.
 
     Returns:
         None if the proof `Σ|w|·max(127 - zx, zx + 128) + |b| < 2³¹` fails for a channel, or a multiplier is
@@ -44,10 +45,11 @@ def quantize_weights(  # noqa: PLR0913 - one layer: its constants, and what is k
     largest = np.abs(w.astype(np.float64)).max(others)
     # A channel of (nearly) no weights and a bias still needs a bias that fits: its scale grows until it does.
     floor = np.abs(b.astype(np.float64)) / (float(x.s) * _BIAS_LIMIT)
-    scale = np.maximum(largest / 127, floor)
+    most = 2 ** (bits - 1) - 1
+    scale = np.maximum(largest / most, floor)
     scale = np.where(scale < 2.0**-100, 1.0, scale).astype(FLOAT)
     wide = scale.astype(np.float64).reshape([-1 if i == axis else 1 for i in range(w.ndim)])
-    weight = np.clip(np.rint(w / wide), -127, 127).astype(INT8)
+    weight = np.clip(np.rint(w / wide), -most, most).astype(INT8)
     if mean is not None:
         b = b - _shift(weight * wide - w, axis, mean)
     return with_bias(weight, scale, b, axis, x, y)

@@ -85,7 +85,7 @@ def wasmtime_agent(model: Prepared) -> Timed:
     """wasmtime through the very class that serves in the agent's runner process."""
     meta = model.compiled.meta
     tensors = {"inputs": [_tensor(t) for t in meta.inputs], "outputs": [_tensor(t) for t in meta.outputs]}
-    engine = Engine(model.compiled.wasm, None, tensors, [])
+    engine = Engine(model.compiled.wasm, None, tensors, [], relaxed=meta.target == "relaxed")
     inputs = {meta.inputs[0].name: model.values().tobytes()}
     (name,) = (tensor.name for tensor in meta.outputs)
     return Called(lambda: np.frombuffer(engine.run(inputs, reset=False)[name].data, np.float32))

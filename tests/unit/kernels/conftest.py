@@ -18,7 +18,7 @@ def modules(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def machines(modules, tmp_path_factory):
-    """Both targets, as models use them and with traps on undefined behaviour."""
+    """All targets, as models use them and with traps on undefined behaviour."""
     folder = tmp_path_factory.mktemp("checked")
     checked = [Machine(target, link(target, folder, CHECKED)) for target in CPU]
     return [*checked, *(Machine(target, module) for target, module in modules.items())]

@@ -6,7 +6,11 @@ from pathlib import Path
 
 KERNELS = Path(__file__).parents[3] / "modules" / "kernels"
 SCRATCH = Path(__file__).with_name("scratch.c")
-CPU = {"mvp": "mvp+mutable_globals", "simd": "mvp+mutable_globals+simd128"}
+CPU = {
+    "mvp": "mvp+mutable_globals",
+    "simd": "mvp+mutable_globals+simd128",
+    "relaxed": "mvp+mutable_globals+simd128+relaxed_simd",
+}
 OPTIMIZED = ["-O3"]
 # Undefined behaviour traps.
 CHECKED = ["-O1", "-fsanitize=undefined", "-fsanitize-trap=undefined"]
@@ -15,7 +19,7 @@ CHECKED = ["-O1", "-fsanitize=undefined", "-fsanitize-trap=undefined"]
 def sources(target: str) -> list[Path]:
     """The files of a target: the references, their SIMD128 variants where there are any, and helpers."""
     chosen = {path.relative_to(KERNELS / "reference"): path for path in (KERNELS / "reference").rglob("*.c")}
-    if target == "simd":
+    if target != "mvp":
         fast = KERNELS / "simd128"
         chosen |= {path.relative_to(fast): path for path in fast.rglob("*.c")}
     return [chosen[name] for name in sorted(chosen)]

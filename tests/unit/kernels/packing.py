@@ -18,23 +18,39 @@ def blocks(channels, widths):
         first += width
 
 
-def conv_s8(target, weights, bias, multipliers, groups):
+def conv_s8(target, weights, bias, multipliers, *, groups=1, step=1, zero_point):
+    """step: columns between neighbouring windows."""
     if target == "mvp":
         return [weights.transpose(0, 2, 3, 1), bias, multipliers]
+    lane = 4 if target == "relaxed" else 2
     out_c, ic, kernel_h, kernel_w = weights.shape
-    segments = weights.transpose(0, 2, 3, 1).reshape(groups, out_c // groups, kernel_h, kernel_w * ic)
-    segments = np.pad(segments, ((0, 0), (0, -(out_c // groups) % 4), (0, 0), (0, kernel_w * ic % 2)))
+    flat = step * ic % lane or (kernel_h > 1 and kernel_w * ic < 8)
+    count = 1 if flat else kernel_h
+    segments = weights.transpose(0, 2, 3, 1).reshape(groups, out_c // groups, count, -1)
+    rest = -segments.shape[-1] % lane
+    segments = np.pad(segments, ((0, 0), (0, -(out_c // groups) % 4), (0, 0), (0, rest)))
+    if target == "relaxed":
+        bias = less_zero_point(weights, bias, zero_point)
+        assert weights.min() >= -64
+        assert weights.max() <= 63
+        segments = segments + np.int8(64)
     packed = [
-        group[first : first + width].reshape(width, kernel_h, -1, 2).transpose(1, 2, 0, 3).reshape(-1)
+        group[first : first + width].reshape(width, count, -1, lane).transpose(1, 2, 0, 3).reshape(-1)
         for group in segments
         for first, width in blocks(out_c // groups, (8, 4))
     ]
     return [np.concatenate(packed), pad_channels(bias, groups), pad_channels(multipliers, groups)]
 
 
+def less_zero_point(weights, bias, zero_point):
+    """What a sum over activations as they are begins with, modulo 2^32."""
+    offset = bias.astype(np.int64) - zero_point * weights.astype(np.int64).sum(axis=(1, 2, 3))
+    return (offset & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
+
+
 def winograd_conv_s8(target, weights, bias, multipliers):
     if target == "mvp":
-        return conv_s8(target, weights, bias, multipliers, 1)
+        return conv_s8(target, weights, bias, multipliers, zero_point=0)
     out_c, ic, *_ = weights.shape
     packed = weights.reshape(out_c // 16, 16, ic // 2, 2, 3, 3).transpose(0, 2, 4, 5, 1, 3)
     return [packed, bias, multipliers]
@@ -47,8 +63,7 @@ def depthwise_conv_s8(target, weights, bias, multipliers, zero_point):
     taps = weights.reshape(channels, kernel_h * kernel_w)
     padded = np.pad(taps, ((0, -channels % 8), (0, kernel_h * kernel_w % 2)))
     packed = padded.reshape(-1, 8, (kernel_h * kernel_w + 1) // 2, 2).transpose(0, 2, 1, 3)
-    offset = bias.astype(np.int64) - zero_point * taps.astype(np.int64).sum(axis=1)
-    wrapped = (offset & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
+    wrapped = less_zero_point(weights, bias, zero_point)
     return [packed, pad_channels(wrapped, 1, 8), pad_channels(multipliers, 1, 8)]
 
 

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from tests.unit.kernels.library import KERNELS, link, names
+from tests.unit.kernels.library import CPU, KERNELS, link, names
 
 
 def test_each_file_defines_the_kernel_it_is_named_after():
@@ -31,10 +31,12 @@ def target_features(wasm):
 
 def test_modules_use_no_newer_features(modules):
     assert target_features(modules["mvp"].read_bytes()) == {b"mutable-globals"}
-    assert target_features(modules["simd"].read_bytes()) == {b"mutable-globals", b"simd128"}
+    simd = {b"mutable-globals", b"simd128"}
+    assert target_features(modules["simd"].read_bytes()) == simd
+    assert target_features(modules["relaxed"].read_bytes()) == simd | {b"relaxed-simd"}
 
 
 @pytest.mark.parametrize("optimization", ["-O1", "-Os", "-Oz"])
 def test_no_optimization_calls_libc(tmp_path, optimization):
-    for target in ("mvp", "simd"):
+    for target in CPU:
         assert link(target, tmp_path, [optimization]).stat().st_size > 0

@@ -6,8 +6,17 @@ from tests.unit.kernels.machine import pack_params
 
 
 def check_s8(machines, rng, rows, depth, columns):
+    for targets, bits in ((("mvp", "simd"), 8), (("relaxed",), 7)):
+        check_bits(
+            [machine for machine in machines if machine.target in targets], rng, (rows, depth, columns), bits
+        )
+
+
+def check_bits(machines, rng, shape, bits):
+    rows, depth, columns = shape
     x = rng.integers(-128, 128, (rows, depth)).astype(np.int8)
-    weights = rng.integers(-128, 128, (depth, columns)).astype(np.int8)
+    most = 2 ** (bits - 1)
+    weights = rng.integers(-most, most, (depth, columns)).astype(np.int8)
     bias = rng.integers(-(2**20), 2**20, columns).astype(np.int32)
     multipliers = (10 ** rng.uniform(-4, -1, columns)).astype(F32)
     in_zero, out_zero = rng.integers(-128, 128, 2).tolist()
@@ -17,7 +26,9 @@ def check_s8(machines, rng, rows, depth, columns):
     patch_rows = int(rng.choice([1, 2, 4, 6, rows]))
     params = pack_params(rows, depth, columns, in_zero, out_zero, lo, hi, patch_rows)
     for machine in machines:
-        constants = packing.conv_s8(machine.target, weights.T[:, :, None, None], bias, multipliers, 1)
+        constants = packing.conv_s8(
+            machine.target, weights.T[:, :, None, None], bias, multipliers, zero_point=in_zero
+        )
         scratch = machine.scratch("fleet_matmul_s8", patch_rows, depth)
         actual = machine.call(
             "fleet_matmul_s8", params, [x, *constants], (rows, columns), np.int8, scratch=scratch

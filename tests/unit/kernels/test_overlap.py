@@ -10,7 +10,7 @@ from tests.unit.kernels import packing
 from tests.unit.kernels.expected import same
 from tests.unit.kernels.geometry import random_window, window
 from tests.unit.kernels.machine import pack_params
-from tests.unit.kernels.test_conv_s8 import expect, make, params, step
+from tests.unit.kernels.test_conv_s8 import expect, make, narrow, params, step
 
 
 def as_params(w):
@@ -40,12 +40,20 @@ def check(machine, kernel, layer, *, distance, constants, scratch):
 def check_conv(machines, layer):
     w = layer.window
     for machine in machines:
-        simd = machine.target == "simd"
+        simd = machine.target != "mvp"
+        taken = narrow(layer) if machine.target == "relaxed" else layer
         sizes = (layer.patch_pixels, w.kernel_h, w.kernel_w, step(w), w.in_c)
         scratch = machine.scratch("fleet_conv_s8", *sizes)
         distance = overlap.conv_s8(as_params(w), layer.patch_pixels, planar=layer.planar, simd=simd)
-        constants = packing.conv_s8(machine.target, layer.weights, layer.bias, layer.multipliers, 1)
-        check(machine, "fleet_conv_s8", layer, distance=distance, constants=constants, scratch=scratch)
+        constants = packing.conv_s8(
+            machine.target,
+            taken.weights,
+            layer.bias,
+            layer.multipliers,
+            step=step(w),
+            zero_point=layer.in_zero_point,
+        )
+        check(machine, "fleet_conv_s8", taken, distance=distance, constants=constants, scratch=scratch)
 
 
 def check_depthwise(machines, layer):

@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from controller.compiler.errors import UnsupportedError
 from controller.compiler.ir import FLOAT, INT8, Array, Graph, Node, Quant, Tensor
 from controller.compiler.plan.steps import Argument, Call, Constant, Distance, Params, Slot, Step
 from controller.compiler.targets import Target
+
+_LEAST, _MOST = -64, 63
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,22 @@ class Site:
         return Step(
             self.node.name, op, detail or op, outputs, out.dtype.name, out.shape, calls, macs, in_place, over
         )
+
+    def require_narrow(self, weights: Array) -> None:
+        """Refuse weights that the target's products do not take.
+
+        Raises:
+            UnsupportedError: Weights of 8 bits for a target of 7.
+        """
+        if self.target.relaxed and (weights.min() < _LEAST or weights.max() > _MOST):
+            raise UnsupportedError(
+                self.node.name,
+                self.node.op,
+                f"its weights reach from {weights.min()} to {weights.max()}; target {self.target.name} takes "
+                f"{_LEAST} to {_MOST}",
+                remedy="compile the float model with calibration data: its weights get 7 bits for this "
+                "target; or --target simd",
+            )
 
 
 Lowering = Callable[[Site], Step]

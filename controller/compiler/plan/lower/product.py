@@ -44,7 +44,13 @@ def _constant_s8(site: Site, parts: Convolution) -> Call:
     simd = site.target.simd
     rows, depth, columns = (parts.window[key] for key in ("in_w", "in_c", "out_c"))
     scales = multipliers(site.quant(0), site.quant(1), site.out_quant, columns)
-    space, patch_rows = scratch.matmul_s8(parts.window, site.scratch_limit)
+    bias = packing.conv_bias_s8(
+        parts.bias.astype("int32"), parts.weights, site.quant(0).zero_point, 1, site.target
+    )
+    site.require_narrow(parts.weights)
+    flat = scratch.is_flat(parts.window, 1, site.target.lane)
+    weights = packing.conv_s8(parts.weights, 1, site.target, flat=flat)
+    space, patch_rows = scratch.matmul_s8(parts.window, site.target.lane, site.scratch_limit)
     return Call(
         "fleet_matmul_s8",
         "fleet_matmul_s8_params",
@@ -58,8 +64,8 @@ def _constant_s8(site: Site, parts: Convolution) -> Call:
         },
         (
             site.argument(0),
-            site.constant("weights", packing.conv_s8(parts.weights, 1, simd=simd), is_weight=True),
-            site.constant("bias", packing.channels(parts.bias.astype("int32"), 1, simd=simd)),
+            site.constant("weights", weights, is_weight=True),
+            site.constant("bias", bias),
             site.constant("multipliers", packing.channels(scales, 1, simd=simd)),
             Slot(site.out.name),
         ),

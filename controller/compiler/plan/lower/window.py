@@ -105,13 +105,16 @@ def _conv_s8(site: Site, parts: Convolution) -> tuple[Call, Distance | None]:
         space, pixels = scratch.depthwise_conv_s8(window), 1
         distance = overlap.depthwise_conv_s8(window)
     else:
-        bias, scales = (packing.channels(values, groups, simd=simd) for values in (bias, scales))
+        scales = packing.channels(scales, groups, simd=simd)
         if winograd is not None:
             kernel, weights = "fleet_winograd_conv_s8", packing.winograd_conv_s8(parts.weights)
             space, pixels = winograd
         else:
-            weights = packing.conv_s8(parts.weights, groups, simd=simd)
-            space, pixels = scratch.conv_s8(window, groups, site.scratch_limit)
+            site.require_narrow(parts.weights)
+            flat = scratch.is_flat(window, groups, site.target.lane)
+            weights = packing.conv_s8(parts.weights, groups, site.target, flat=flat)
+            bias = packing.conv_bias_s8(bias, parts.weights, site.quant(0).zero_point, groups, site.target)
+            space, pixels = scratch.conv_s8(window, groups, site.target.lane, site.scratch_limit)
             if groups == 1:
                 distance = overlap.conv_s8(window, pixels, planar=planar, simd=simd)
     call = Call(

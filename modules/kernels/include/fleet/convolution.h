@@ -41,34 +41,53 @@ struct fleet_conv_s8_params {
  *   bias          [groups][OC4] int32
  *   multipliers   [groups][OC4] float
  * All three are 16-aligned.
+ *
+ * With relaxed SIMD, for weights from -64 to 63: as for simd128, but a segment is padded to a multiple of four, and its *lanes*
+ * of four weights stand where its pairs stand. Weights are stored plus FLEET_CONV_S8_OFFSET, zeros of padding, too:
+ *   weights       [groups] blocks of width B, each [kernel_h][LANES][B][4]      groups · OC4 · kernel_h · LANES · 4 bytes
+ *   bias          [groups][OC4], less in_zero_point · Σ weights, modulo 2^32
  */
 void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const int8_t *weights, const int32_t *bias,
                    const float *multipliers, int8_t *y, void *scratch);
 
-/* Columns of widened input that neighbouring outputs are apart: windows share those in which they overlap. */
+/* Activations that fast kernels keep in 32 bits, as products are summed: two int16, or four int8 with relaxed SIMD. */
+#ifdef __wasm_relaxed_simd__
+#define FLEET_LANE 4
+#else
+#define FLEET_LANE 2
+#endif
+
+/* Whether products are relaxed. Then padding is not zero but the zero point, so that rows outside the input are computed, too,
+ * and weights have an offset: i32x4.relaxed_dot_i8x16_i7x16_add_s tells the same sum everywhere for weights from 0 to 127. */
+#define FLEET_CONV_S8_RELAXED (FLEET_LANE == 4)
+#define FLEET_CONV_S8_OFFSET 64
+
+/* Columns of input that neighbouring outputs are apart: windows share those in which they overlap. */
 #define FLEET_CONV_S8_STEP(kernel_w, stride_w, dilation_w) \
     ((dilation_w) == 1 && (stride_w) <= (kernel_w) ? (stride_w) : (kernel_w))
 
-/* Whether each output has a copy of its whole window: where pairs would begin at odd elements otherwise, and where segments are
- * so short that going from one to the next would cost more. */
-#define FLEET_CONV_S8_FLAT(kernel_h, kernel_w, step, ic) ((step) * (ic) % 2 || ((kernel_h) > 1 && (kernel_w) * (ic) < 8))
+/* Whether each output has a copy of its whole window, as one segment: where windows would not begin with a lane otherwise, and where segments
+ * are so short that going from one to the next would cost more. */
+#define FLEET_CONV_S8_FLAT(kernel_h, length, step) ((step) % FLEET_LANE || ((kernel_h) > 1 && (length) < 8))
 
-/* Elements of one row of widened input. */
+/* Activations of one row of input. */
 #define FLEET_CONV_S8_RUN(pixels, kernel_w, step, ic) ((((pixels)-1) * (step) + (kernel_w)) * (ic))
 
-/* Outputs that are computed together. */
-#define FLEET_CONV_S8_TILE 4
+#define FLEET_CONV_S8_LANES(count) (((count) + FLEET_LANE - 1) / FLEET_LANE)
 
-/* Bytes of the windows of one tile of a flat patch. Splatting goes beyond the end of each. */
-#define FLEET_CONV_S8_WINDOWS(pixels, kernel_h, kernel_w, ic) \
-    (16 * (FLEET_MIN(pixels, FLEET_CONV_S8_TILE) * (kernel_h) * (((kernel_w) * (ic) + 1) / 2) + 3))
+/* Bytes of `segments` segments of `count` activations that are splatted, a vector beyond, and of what the products of each output
+ * have in excess. A flat patch is one segment; the rows that its windows are copied from lie behind. */
+#define FLEET_CONV_S8_DATA(pixels, segments, count)                                    \
+    (16 / FLEET_LANE * (segments) * FLEET_ROUND_UP(count, 4 * FLEET_LANE) + 16 + \
+     (FLEET_CONV_S8_RELAXED ? FLEET_ROUND_UP(4 * (pixels), 16) : 0))
+#define FLEET_CONV_S8_ROWS(kernel_h, run) FLEET_ROUND_UP(4 / FLEET_LANE * (kernel_h) * (run) + 16, 16)
 
 /* pixels: patch_pixels.  step: FLEET_CONV_S8_STEP.  ic: IC.  What a patch is: see simd128/convolution/patch_dot_s8.h. */
-#define FLEET_CONV_S8_PATCH(pixels, kernel_h, kernel_w, step, ic)                                      \
-    (FLEET_CONV_S8_FLAT(kernel_h, kernel_w, step, ic)                                                  \
-         ? FLEET_CONV_S8_WINDOWS(pixels, kernel_h, kernel_w, ic) +                                     \
-               FLEET_ROUND_UP(2 * (kernel_h) * FLEET_CONV_S8_RUN(pixels, kernel_w, step, ic) + 14, 16) \
-         : 8 * (kernel_h) * FLEET_ROUND_UP(FLEET_CONV_S8_RUN(pixels, kernel_w, step, ic), 8))
+#define FLEET_CONV_S8_PATCH(pixels, kernel_h, kernel_w, step, ic)                                                             \
+    (FLEET_CONV_S8_FLAT(kernel_h, (kernel_w) * (ic), (step) * (ic))                                                           \
+         ? FLEET_CONV_S8_DATA(pixels, 1, (pixels) * FLEET_LANE * FLEET_CONV_S8_LANES((kernel_h) * (kernel_w) * (ic))) +       \
+               FLEET_CONV_S8_ROWS(kernel_h, FLEET_CONV_S8_RUN(pixels, kernel_w, step, ic))                                    \
+         : FLEET_CONV_S8_DATA(pixels, kernel_h, FLEET_CONV_S8_RUN(pixels, kernel_w, step, ic)))
 #define FLEET_CONV_S8_SCRATCH(pixels, kernel_h, kernel_w, step, ic) \
     FLEET_PATCH_SCRATCH(FLEET_CONV_S8_PATCH(pixels, kernel_h, kernel_w, step, ic))
 
