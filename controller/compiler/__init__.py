@@ -27,12 +27,13 @@ from controller.compiler.errors import (
     TorchError,
     UnsupportedError,
 )
-from controller.compiler.execute import Instance, LayerTrap
+from controller.compiler.execute import Instance
 from controller.compiler.from_torch import export, is_torch
 from controller.compiler.pipeline import Build, build, golden_inputs
 from controller.compiler.progress import Progress, Silent
 from controller.compiler.project import ModelProject
 from controller.compiler.single import compile_model
+from controller.compiler.trap import LayerTrap
 
 __all__ = [
     "Accuracy",

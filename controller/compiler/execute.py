@@ -8,32 +8,13 @@ from typing import cast
 import numpy as np
 import wasmtime
 
-from controller.compiler.errors import CheckError
 from controller.compiler.ir import FLOAT, Array, Quant
 from controller.compiler.quantize.functions import dequantize_array, quantize_array
-from protocol.module import ModuleError, ModuleMeta, TensorMeta, read_meta
+from controller.compiler.trap import LayerTrap
+from protocol.module import ModuleError, TensorMeta, read_meta
 from protocol.profiling import DRIVER
 
 RUN_OK, RUN_NONFINITE = 0, 1
-
-
-class LayerTrap(CheckError):  # noqa: N818 - named after what happened
-    """A module trapped; the message names the layer.
-
-    Attributes:
-        layer: Index of the layer, -1 before the first.
-        place: The layer in words, with its ONNX node, operator and shapes.
-    """
-
-    def __init__(self, meta: ModuleMeta, layer: int, reason: str) -> None:
-        place = meta.describe_layer(layer) if layer >= 0 else "no layer"
-        super().__init__(
-            f"trap in {place}: {reason}",
-            where=f"{meta.name} {meta.version}, target {meta.target}",
-            remedy="this is a bug of the compiler: please report it with the ONNX file",
-        )
-        self.layer = layer
-        self.place = place
 
 
 @cache
@@ -71,8 +52,7 @@ class Instance:
             # `reset` gives nothing.
             return int(function(self._store, *arguments) or 0)
         except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
-            reason = str(error).strip().splitlines()[-1].strip()
-            raise LayerTrap(self.meta, int(self._layer.value(self._store)), reason) from error
+            raise LayerTrap(self.meta, self.layer, error) from error
 
     @property
     def layer(self) -> int:

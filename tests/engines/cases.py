@@ -12,7 +12,9 @@ from onnx import numpy_helper
 from controller.compiler import ModelProject, Silent
 from controller.compiler.source import fetch, onnx_file
 from tests.bench.operators_page import committed
+from tests.contract.compiler import single_operators as single
 from tests.contract.compiler import test_general_operators as general
+from tests.contract.compiler import test_image_operators as image
 from tests.contract.compiler import test_moving_operators as moving
 from tests.contract.compiler import test_quantized_operators as quantized
 from tests.contract.compiler import test_recurrent as cells
@@ -47,8 +49,8 @@ def general_operators() -> Iterator[Recipe]:
     for family in sorted(general.FAMILIES):
         model, given = general.model_of(list(general.FAMILIES[family](np.random.default_rng(17))))
         yield Recipe(family, model, [given])
-    for family in sorted(moving.FAMILIES):
-        model, given = moving.model_of(list(moving.FAMILIES[family](np.random.default_rng(moving.SEED))))
+    for family, cases in sorted({**image.FAMILIES, **moving.FAMILIES}.items()):
+        model, given = single.model_of(list(cases(np.random.default_rng(single.SEED))))
         yield Recipe(family, model, [given])
     for index, case in enumerate(quantized.ALL):
         yield Recipe(f"{case[0]} {index}", quantized.model(case), [case[1]])

@@ -111,6 +111,8 @@ def roi_align(layer: Layer) -> Array:
     offset = half if attrs["half_pixel"] else t(0)
     rows, columns = x.shape[2:]
     y = np.zeros(layer.out.shape, x.dtype)
+    if ((batch < 0) | (batch >= len(x))).any():
+        raise IndexError("a region of an image that the batch does not hold")
     for r, c, oh, ow in np.ndindex(*y.shape):
         left, top, right, bottom = (v * scale - offset for v in rois[r])
         width, height = right - left, bottom - top
