@@ -18,7 +18,9 @@ from controller.cli.arrays import Array, Inputs, read_inputs, read_sequence
 from controller.cli.failing import told_as_json
 from controller.cli.modules import read_module
 from controller.cli.options import Json
+from controller.cli.parse import seconds as seconds_of
 from controller.cli.terminal import emit_line, note, say
+from controller.cli.watchdog import Watchdog, end_process
 from controller.cli.writing import write_bytes
 from controller.compiler import Instance
 from protocol.errors import InputError
@@ -32,6 +34,9 @@ def run_module(
         Path | None, typer.Option("--output", metavar="Y.npz", help="Write the outputs of the first run.")
     ] = None,
     repeat: Annotated[int, typer.Option("--repeat", min=1, metavar="N", help="Run so many times.")] = 1,
+    deadline: Annotated[
+        str, typer.Option("--deadline", metavar="TIME", help="The longest that one inference may take.")
+    ] = "1m",
     json: Json = False,
 ) -> None:
     """Run a module file on arrays, or sequences of them, and time it.
@@ -39,6 +44,7 @@ def run_module(
     fleet run mobilenet.wasm --input image=x.npy --output y.npz
     """
     with told_as_json(json):
+        longest = max(seconds_of(deadline, "--deadline"), 1)
         wasm = read_module(file)
         meta = check(wasm)
         sequence = read_sequence(given or (), meta)
@@ -48,8 +54,8 @@ def run_module(
         began = time.perf_counter()
         instance = Instance(wasm)
         load = time.perf_counter() - began
-        with _interruptible():
-            seconds, first = _timed(instance, steps, repeat)
+        with _interruptible(), Watchdog(instance, longest, end_process(json)) as watchdog:
+            seconds, first = _timed(instance, steps, repeat, watchdog)
         made = [instance.dequantize(outputs) for outputs in first]
         outputs = made[0] if sequence is None else {name: _stack(name, made) for name in made[0]}
         if output is not None:
@@ -88,7 +94,7 @@ def _interruptible() -> Iterator[None]:
 
 
 def _timed(
-    instance: Instance, steps: Sequence[Mapping[str, Array]], repeat: int
+    instance: Instance, steps: Sequence[Mapping[str, Array]], repeat: int, watchdog: Watchdog
 ) -> tuple[list[float], list[dict[str, Array]]]:
     """Seconds of each run, writing inputs and reading outputs included; the outputs of the first round."""
     seconds: list[float] = []
@@ -96,6 +102,7 @@ def _timed(
     for _ in range(repeat):
         instance.reset()
         for inputs in steps:
+            watchdog.begin()
             began = time.perf_counter()
             outputs = instance.run(inputs)
             seconds.append(time.perf_counter() - began)

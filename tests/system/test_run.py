@@ -1,10 +1,12 @@
 """`fleet run` as a process."""
 
+import json
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from protocol.module import read_meta
 from tests.support.director import wait_until
 from tests.support.fake_module import FakeModule
 
@@ -27,3 +29,17 @@ def test_a_module_that_never_returns_is_interrupted(tmp_path):
             assert process.wait(10) == -signal.SIGINT
         finally:
             process.kill()
+
+
+def test_a_deadline_names_the_layer_that_was_running(tmp_path):
+    module = tmp_path / "loop.wasm"
+    fake = FakeModule(behaviour="loop")
+    module.write_bytes(fake.build())
+    command = [Path(sys.executable).parent / "fleet", "run", module, "--deadline", "1s", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    place = read_meta(fake.build()).describe_layer(1)
+    assert done.returncode == 1
+    said = json.loads(done.stdout)
+    assert said == {"error": f"deadline in {place}: no end after 1 s", "layer": place}
+    assert f"error: deadline in {place}: no end after 1 s\n" in done.stderr
+    assert "try     give it more time with --deadline" in done.stderr
