@@ -10,7 +10,14 @@ from device_agent.runner.border import Border, Placed
 from device_agent.runner.quantize import dequantize, quantize
 from device_agent.runner.tensor import Tensor
 
-ENGINE = wasmtime.Engine()
+
+def without_simd() -> wasmtime.Engine:
+    config = wasmtime.Config()
+    config.wasm_simd = config.wasm_relaxed_simd = False
+    return wasmtime.Engine(config)
+
+
+ENGINES = {"simd": wasmtime.Engine(), "no simd": without_simd()}
 # Copies its input, 16 bytes from the begin, to its output.
 ECHO = """
 (module (memory (export "memory") 1 1)
@@ -24,15 +31,20 @@ AROUND = 0xEE
 class Echo:
     """An instance whose output is its input, under another scale and zero point."""
 
-    def __init__(self, x: Tensor, y: Tensor, status: int = 0) -> None:
-        store = wasmtime.Store(ENGINE)
+    def __init__(self, engine: wasmtime.Engine, x: Tensor, y: Tensor, status: int = 0) -> None:
+        store = wasmtime.Store(engine)
         text = ECHO.format(count=x.nbytes, status=status)
-        exports = dict(wasmtime.Instance(store, wasmtime.Module(ENGINE, text), []).exports(store))
+        exports = dict(wasmtime.Instance(store, wasmtime.Module(engine, text), []).exports(store))
         self.memory = np.frombuffer(exports["memory"].get_buffer_ptr(store), np.uint8)
         self.memory[:] = AROUND
         self.x = Placed(x, 16, self.memory[16 : 16 + x.nbytes])
         self.y = Placed(y, 30000, self.memory[30000 : 30000 + y.nbytes])
-        self.border = Border(ENGINE, store, exports, [self.x], [self.y])
+        self.border = Border(engine, store, exports, [self.x], [self.y])
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> wasmtime.Engine:
+    return ENGINES[request.param]
 
 
 @st.composite
@@ -46,11 +58,12 @@ def tensors(draw):
     return x, y, np.array(values, np.float32)
 
 
-@given(tensors())
+@pytest.mark.parametrize("name", ENGINES)
+@given(case=tensors())
 @settings(deadline=None)
-def test_it_converts_by_the_rules(case):
+def test_it_converts_by_the_rules(name, case):
     x, y, values = case
-    echo = Echo(x, y)
+    echo = Echo(ENGINES[name], x, y)
     for _ in range(2):
         echo.border.given[0][:] = values.view(np.uint8)
         assert echo.border.run() == 0
@@ -62,18 +75,18 @@ def test_it_converts_by_the_rules(case):
     assert (echo.memory == AROUND).all()
 
 
-def test_what_has_no_scale_stays_in_the_module():
+def test_what_has_no_scale_stays_in_the_module(engine):
     x, y = (Tensor(name, "float32", (4,), None, 0) for name in "xy")
-    echo = Echo(x, y)
+    echo = Echo(engine, x, y)
     assert np.shares_memory(echo.border.given[0], echo.x.region)
     echo.border.given[0][:] = np.arange(16, dtype=np.uint8)
     assert echo.border.run() == 0
     assert (echo.border.taken[0] == np.arange(16)).all()
 
 
-def test_a_run_that_fails_leaves_the_outputs():
+def test_a_run_that_fails_leaves_the_outputs(engine):
     x, y = (Tensor(name, "int8", (5,), 0.5, 0) for name in "xy")
-    echo = Echo(x, y, status=1)
+    echo = Echo(engine, x, y, status=1)
     echo.border.given[0][:] = np.ones(5, np.float32).view(np.uint8)
     assert echo.border.run() == 1
     assert not echo.border.taken[0].any()
@@ -81,9 +94,9 @@ def test_a_run_that_fails_leaves_the_outputs():
 
 
 @pytest.mark.parametrize("count", [5, 30])
-def test_inputs_alone(count):
+def test_inputs_alone(engine, count):
     x, y = (Tensor(name, "uint8", (count,), 0.25, 7) for name in "xy")
-    echo = Echo(x, y)
+    echo = Echo(engine, x, y)
     echo.border.given[0][:] = np.full(count, 2.0, np.float32).view(np.uint8)
     echo.border.enter()
     assert echo.x.region.tolist() == [15] * count
