@@ -56,8 +56,13 @@ def import_model(source: Source, shapes: Mapping[str, Sequence[int]], name: str)
     try:
         verify(graph, "frontend")
     except IllegalGraphError as error:
+        culprit = next((node for node in graph.nodes if node.name == error.where), None)
+        layer = f"{culprit.name} ({culprit.op})" if culprit is not None else None
         raise BrokenModelError(
-            f"the model contradicts itself: {error.what}", where=source.where, remedy="export the model again"
+            f"the model contradicts itself{f' in node {layer}' if layer else ''}: {error.what}",
+            where=source.where,
+            remedy="export the model again",
+            layer=layer,
         ) from error
     return graph
 

@@ -15,6 +15,8 @@ OLDEST_OPSET = 7
 NEWEST_OPSET = onnx.defs.onnx_opset_version()
 STANDARD = ("", "ai.onnx")
 MAX_NAME = 512
+MAX_REASON = 300
+"""Characters of what ONNX's checker says."""
 UNNAMED = "model.onnx"
 """What a model is called that was never in a file."""
 MAX_FILE_BYTES = (1 << 31) - 1
@@ -86,10 +88,11 @@ def read(given: Model) -> Source:
     folder = path.parent if isinstance(given, str | Path) else None
     load_external(model, path, folder, digest.update)
     _known_operators(path, model, opset)
+    _made_before_read(path, model.graph)
     try:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = " ".join(str(error).split())[:MAX_REASON]
         raise BrokenModelError(
             f"{path.name} is not a valid ONNX model: {reason}", where=str(path), remedy="export it again"
         ) from error
@@ -194,3 +197,26 @@ def _known_operators(path: Path, model: onnx.ModelProto, opset: int) -> None:
             where=f"{path.name}, opset {opset}",
             remedy="export with standard operators only; docs/operators.md lists what compiles",
         )
+
+
+def _made_before_read(path: Path, graph: onnx.GraphProto) -> None:
+    """ONNX's checker would say the same, without telling a cycle from a name that nothing makes."""
+    known = {"", *(value.name for value in graph.input), *(tensor.name for tensor in graph.initializer)}
+    known |= {tensor.values.name for tensor in graph.sparse_initializer}
+    makers = {name: node for node in graph.node for name in node.output}
+    for index, node in enumerate(graph.node):
+        missing = next((name for name in node.input if name not in known), None)
+        if missing is not None:
+            maker = makers.get(missing)
+            layer = f"{node.name or f'{node.op_type}_{index}'} ({node.op_type})"
+            why = "nothing makes"
+            if maker is not None:
+                itself = "the node itself" if maker is node else f"{maker.name or 'a node'} ({maker.op_type})"
+                why = f"{itself} makes only after it: the graph is cyclic, or its nodes are not in order"
+            raise BrokenModelError(
+                f"node {layer} reads {missing}, which {why}",
+                where=str(path),
+                remedy="export it again",
+                layer=layer,
+            )
+        known.update(node.output)

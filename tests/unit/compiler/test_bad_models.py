@@ -163,7 +163,33 @@ def test_cycle(tmp_path):
         helper.make_node("Relu", ["b"], ["a"], name="/1"),
         helper.make_node("Relu", ["a"], ["b"], name="/2"),
     ]
-    refused(save(model(nodes, outputs={"b": [1, 3]}), tmp_path), BrokenModelError)
+    error = refused(save(model(nodes, outputs={"b": [1, 3]}), tmp_path), BrokenModelError)
+    assert error.what.startswith("node /1 (Relu) reads b, which /2 (Relu) makes only after it: ")
+    assert "cyclic" in error.what
+    assert error.layer == "/1 (Relu)"
+
+
+def test_a_node_that_reads_itself(tmp_path):
+    nodes = [helper.make_node("Add", ["x", "y"], ["y"], name="/loop")]
+    error = refused(save(model(nodes, outputs={"y": [1, 3]}), tmp_path), BrokenModelError)
+    assert "node /loop (Add) reads y, which the node itself makes" in error.what
+
+
+def test_a_name_that_nothing_makes(tmp_path):
+    nodes = [helper.make_node("Relu", ["lost"], ["y"], name="/1")]
+    error = refused(save(model(nodes, outputs={"y": [1, 3]}), tmp_path), BrokenModelError)
+    assert error.what == "node /1 (Relu) reads lost, which nothing makes"
+
+
+def test_a_convolution_whose_weights_have_other_channels(tmp_path):
+    nodes = [helper.make_node("Conv", ["x", "w"], ["y"], name="/conv")]
+    constants = {"w": np.ones((2, 4, 3, 3), np.float32)}
+    proto = model(nodes, {"x": [1, 3, 8, 8]}, {"y": [1, 2, 6, 6]}, constants)
+    error = refused(save(proto, tmp_path), BrokenModelError)
+    assert "in node /conv (Conv): " in error.what
+    assert "[1, 3, 8, 8]" in error.what
+    assert "[2, 4, 3, 3]" in error.what
+    assert error.layer == "/conv (Conv)"
 
 
 def test_weights_of_a_wrong_shape(tmp_path):
