@@ -1,11 +1,15 @@
-"""What int8 costs: top-1 accuracy of the float model in onnxruntime and of the compiled module."""
+"""What int8 costs: top-1 accuracy of the float model in onnxruntime and of the compiled module.
+
+A model's answer is the class whose element of the first output is largest; or that output itself, if it is
+one integer, as of a model that ends in ArgMax.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from controller.compiler.emit import CompiledModule
-from controller.compiler.errors import CheckError
+from controller.compiler.errors import CalibrationError, CheckError
 from controller.compiler.execute import Instance
 from controller.compiler.ir import Array
 from controller.compiler.progress import Progress
@@ -67,19 +71,42 @@ class Judge:
         model: The ONNX model.
         samples: Labelled or not.
         budget: For the results.
+
+    Raises:
+        CalibrationError: The model gives no answers of this kind, or a label is none of them.
     """
 
     def __init__(self, model: FloatModel, samples: Samples, budget: float) -> None:
         self.samples = samples
         self._model, self._budget = model, budget
         self._answers: Array | None = None
+        self._check_answers()
+
+    def _check_answers(self) -> None:
+        """Where all answers are the same, or none can be right, what is measured means nothing."""
+        name = self._model.names[0]
+        value = np.asarray(self._model.run(next(iter(self.samples)))[name])
+        scores = value.dtype.kind == "f"
+        if scores and value.size == 1:
+            raise CalibrationError(
+                f"accuracy is that of a choice between classes; output {name} is one number",
+                where="[evaluate] or --max-drop",
+                remedy="leave both out, and compare outputs by fleet debug compare",
+            )
+        labels = self.samples.labels
+        if scores and labels is not None and labels.max() >= value.size:
+            raise CalibrationError(
+                f"a label is class {labels.max()}; output {name} has {value.size} classes, from 0",
+                where="evaluation data",
+                remedy="number the classes in the order of the output",
+            )
 
     @property
     def answers(self) -> Array:
         """The float model's: int64 [sample]."""
         if self._answers is None:
             output = self._model.names[0]
-            found = [_top(self._model.run(sample)[output]) for sample in self.samples]
+            found = [answer(self._model.run(sample)[output]) for sample in self.samples]
             self._answers = np.array(found, np.int64)
         return self._answers
 
@@ -87,7 +114,7 @@ class Judge:
     def labels(self) -> Array:
         """What is right: int64 [sample]."""
         labels = self.samples.labels
-        return self.answers if labels is None else np.asarray(labels).reshape(-1)
+        return self.answers if labels is None else labels
 
     def ask(self, module: CompiledModule | bytes, progress: Progress) -> Array:
         """A module's answers: int64 [sample].
@@ -100,7 +127,7 @@ class Judge:
         output = instance.meta.outputs[0].name
         found = np.empty(len(self.samples), np.int64)
         for index, sample in enumerate(self.samples):
-            found[index] = _top(instance.run(instance.quantize(sample))[output])
+            found[index] = answer(instance.run(instance.quantize(sample))[output])
             progress.advance("accuracy", index + 1, len(self.samples))
         return found
 
@@ -122,7 +149,10 @@ class Judge:
         )
 
 
-def _top(value: Array) -> int:
+def answer(value: Array) -> int:
+    """The class that a first output names; -1 if it is empty."""
+    if value.size <= 1:
+        return int(value.reshape(-1)[0]) if value.size else -1
     return int(np.argmax(value))
 
 

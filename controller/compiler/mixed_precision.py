@@ -31,6 +31,7 @@ MOST_FLOAT = 0.5
 """Share of the layers that may stay float32: beyond that, int8 is not the right form for a model."""
 SENSITIVITY_SAMPLES = 16
 _BLAMED = 5
+_ROUNDING = 1e-9
 
 
 class MixedPrecision:
@@ -124,13 +125,16 @@ class MixedPrecision:
     ) -> CheckError:
         worst = ", ".join(f"{name} ({noise[name]:.1f} dB)" for name in order[:_BLAMED])
         count = math.ceil(len(order) * MOST_FLOAT)
+        place = f"layers to blame, signal to noise at the output if only they are int8: {worst}"
+        if not order:
+            place = "no layer is int8: what is lost is lost by inputs and outputs of 8 bits"
+        enough = math.ceil(best.drop * 10 - _ROUNDING) / 10
         return CheckError(
             f"{self._plain.graph.name} loses {plain.drop:.2f} points of accuracy in int8, and "
             f"{best.drop:.2f} with the worst {count} of {len(order)} layers in float32; "
             f"the budget is {plain.budget:g}",
-            where=f"layers to blame, signal to noise at the output if only they are int8: {worst}",
-            remedy=f"more calibration data, --max-drop {math.ceil(best.drop * 10) / 10:g}%, "
-            "or [quantize] float = true",
+            where=place,
+            remedy=f"more calibration data, --max-drop {enough:g}%, or [quantize] float = true",
         )
 
 

@@ -143,6 +143,8 @@ def _checked(
 ) -> Samples:
     expected = _expected(graph)
     labels = arrays.pop("label", None) if "label" not in graph.inputs else None
+    if labelled and labels is not None:
+        labels = _labels(labels, origin)
     missing = [name for name in graph.inputs if name not in arrays]
     if missing or (labelled and labels is None):
         lacks = missing[0] if missing else "label"
@@ -160,6 +162,20 @@ def _checked(
             remedy=f"write {expected}",
         )
     return Samples(checked, labels, digest)
+
+
+def _labels(array: Array, origin: _Origin) -> Array:
+    """Numbers of classes: int64 [sample]."""
+    flat = array.reshape(-1) if array.ndim == 2 and array.shape[1] == 1 else array
+    whole = flat.dtype.kind in "iu" or (flat.dtype.kind == "f" and bool(np.all(flat == np.round(flat))))
+    if flat.ndim != 1 or not whole or (flat.size and flat.min() < 0):
+        raise CalibrationError(
+            f"{origin.purpose} array label is {array.dtype}{list(array.shape)}; it is to be the number of "
+            "the right class of each sample, from 0",
+            where=origin.where,
+            remedy="write label as int64 [sample]: numpy.argmax(one_hot, 1), or the index of each name",
+        )
+    return flat.astype(np.int64)
 
 
 def _fit(array: Array, graph: Graph, name: str, origin: _Origin) -> Array:

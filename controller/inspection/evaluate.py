@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.compiler import Accuracy, Instance, Progress, resources
-from controller.compiler.accuracy import Judge
+from controller.compiler.accuracy import Judge, answer
 from controller.compiler.emit import Header
 from controller.compiler.frontend import Source
 from controller.compiler.ir import FLOAT, Graph
@@ -145,7 +145,7 @@ def _oracle(
     for done, (row, sample) in enumerate(zip(rows, judge.samples.spread(count), strict=True), start=1):
         inputs = instance.quantize(sample)
         values = oracle.run(graph, inputs)
-        right += int(np.argmax(values[output])) == judge.labels[row]
+        right += answer(values[output]) == judge.labels[row]
         results = instance.run(inputs)
         exact &= all(oracle.same_class(result, values[name]) for name, result in results.items())
         progress.advance("reference", done, count)

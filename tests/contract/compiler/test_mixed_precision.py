@@ -1,11 +1,15 @@
 """Layers that int8 costs too much go back to float32: those, and no others."""
 
+import re
+
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 from onnx import helper
 
-from controller.compiler import CheckError, build
+from controller.cli.parse import points
+from controller.compiler import CalibrationError, CheckError, ModelProject, build
 from tests.unit.compiler.onnx_files import model
 
 SEED = 5
@@ -107,3 +111,69 @@ def test_the_build_fails_and_names_the_layers_to_blame(planted):
     assert "budget is 2" in caught.value.what
     assert "first (" in caught.value.where
     assert "--max-drop" in caught.value.remedy
+
+
+def test_the_limit_that_a_failed_build_proposes_holds(planted):
+    project = planted("first")
+    with pytest.raises(CheckError, match=r"the budget is 0\.5") as caught:
+        build(project, targets=["simd"], max_drop=0.5)
+    assert "first (" in caught.value.where
+    proposed = points(re.search(r"--max-drop (\S+%)", caught.value.remedy)[1])
+    made = build(project, targets=["simd"], max_drop=proposed)
+    assert made.accuracy.holds
+    assert made.accuracy.budget == proposed
+    assert list(made.layers_float) == ["first"]
+
+
+def test_a_limit_of_everything_keeps_nothing(planted):
+    made = build(planted("first"), targets=["simd"], max_drop=100.0)
+    assert made.accuracy.holds
+    assert not made.layers_float
+
+
+def test_where_everything_is_float_already_nothing_can_be_lost(make_project):
+    project = make_project(_network("first"), int8=False)
+    assert build(project, targets=["simd"], max_drop=0.0).accuracy is None
+
+
+def test_the_blame_where_no_layer_is_int8(planted):
+    project = planted("first", evaluated=False)
+    text = project.path("model.toml").read_text().replace("[quantize]", '[quantize]\noperators = ["Nothing"]')
+    project.path("model.toml").write_text(text)
+    inputs = _samples(1, 64)
+    inputs[0] *= 1e6
+    np.savez(project.path("calibration.npz"), x=inputs)
+    with pytest.raises(CheckError) as caught:
+        build(ModelProject.load(project.folder), targets=["simd"], max_drop=0.0)
+    assert "the budget is 0" in caught.value.what
+    assert "no layer is int8" in caught.value.where
+
+
+def test_one_number_is_no_choice_between_classes(make_project):
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"], name="head")]
+    proto = model(nodes, {"x": [1, 4]}, {"y": [1, 1]}, {"w": np.ones((4, 1), np.float32)})
+    with pytest.raises(CalibrationError, match="output y is one number") as caught:
+        build(make_project(proto), targets=["simd"], max_drop=0.5)
+    assert "--max-drop" in caught.value.where
+
+
+def test_a_model_that_ends_in_argmax_answers_by_its_output(planted):
+    project = planted("neither")
+    proto = onnx.load(project.path("model.onnx"))
+    proto.graph.node.append(helper.make_node("ArgMax", ["y"], ["class"], name="answer", axis=1, keepdims=0))
+    del proto.graph.output[:]
+    proto.graph.output.append(helper.make_tensor_value_info("class", onnx.TensorProto.INT64, [1]))
+    onnx.save(proto, project.path("model.onnx"))
+    made = build(project, targets=["simd"])
+    assert made.accuracy.reference == 1
+    assert 0.9 < made.accuracy.module <= 1
+    assert made.accuracy.agreement == made.accuracy.module
+
+
+def test_a_label_that_is_no_class(planted):
+    project = planted("neither")
+    with np.load(project.path("evaluation.npz")) as data:
+        x, label = data["x"], data["label"]
+    np.savez(project.path("evaluation.npz"), x=x, label=label + CLASSES)
+    with pytest.raises(CalibrationError, match=f"output y has {CLASSES} classes"):
+        build(project, targets=["simd"])

@@ -48,6 +48,25 @@ def test_each_mistake_is_named(tmp_path):
     )
 
 
+@pytest.mark.parametrize("label", [np.array([0, 1, 2]), np.array([[0], [1], [2]]), np.array([0.0, 1.0, 2.0])])
+def test_labels_are_numbers_of_classes(tmp_path, label):
+    path = save(tmp_path / "c.npz", x=np.zeros((3, 2, 3)), label=label)
+    labels = load_samples(path, GRAPH, "evaluation", labelled=True).labels
+    assert labels.dtype == np.int64
+    assert labels.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "label",
+    [np.eye(3), np.array(["a", "b", "c"]), np.array([0, 1, -1]), np.array([0.0, 0.5, 1.0]), np.array(1),
+     np.array([0.0, np.nan, 1.0])],
+    ids=["one-hot", "names", "negative", "fractions", "one for all", "NaN"],
+)  # fmt: skip
+def test_labels_that_are_not(tmp_path, label):
+    path = save(tmp_path / "c.npz", x=np.zeros((3, 2, 3)), label=label)
+    assert "the number of the right class of each sample" in refused(path, labelled=True)
+
+
 def test_an_array_of_objects_is_never_unpickled(tmp_path):
     path = save(tmp_path / "c.npz", x=np.array([{"a": 1}], dtype=object))
     assert "is not an .npz file" in refused(path)
