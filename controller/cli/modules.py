@@ -24,7 +24,7 @@ def read_module(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise InputError(
-            f"cannot read {file}: {error.strerror}", remedy="give a file made by fleet build"
+            f"cannot read {file}: {error.strerror}", remedy="give a file made by fleet compile or fleet build"
         ) from error
 
 

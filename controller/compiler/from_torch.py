@@ -1,6 +1,7 @@
 """PyTorch programs to ONNX, where torch is installed: `torch.export`, then torch's own ONNX exporter."""
 
 import importlib
+import importlib.util
 import inspect
 import os
 import sys
@@ -15,7 +16,7 @@ import onnx
 from controller.compiler.errors import TorchError
 
 SUFFIX = ".pt2"
-INSTALL = "pip install torch onnxscript, or export to ONNX where they are"
+PACKAGES = ("torch", "onnxscript")
 
 
 def is_torch(given: str) -> bool:
@@ -58,12 +59,18 @@ def export(given: str, shapes: Mapping[str, Sequence[int]]) -> onnx.ModelProto:
 
 
 def _torch() -> Any:
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise TorchError(
+            f"programs of PyTorch need packages that are not installed here: {' and '.join(missing)}",
+            remedy=f"pip install {' '.join(missing)}, or export to ONNX where they are",
+        )
     try:
-        importlib.import_module("onnxscript")
         return importlib.import_module("torch")
     except ImportError as error:
         raise TorchError(
-            f"programs of PyTorch need packages that are not installed here: {error.name}", remedy=INSTALL
+            f"torch is installed and cannot be imported: {error}",
+            remedy="repair it, or export to ONNX where it works",
         ) from error
 
 

@@ -1,6 +1,7 @@
 """What a program of PyTorch is called, and what is said where torch is not installed."""
 
 import importlib
+import importlib.util
 
 import pytest
 
@@ -31,11 +32,20 @@ def test_names():
     assert program_name("some/My Net.pt2") == "my-net"
 
 
-def test_without_torch(monkeypatch):
-    def missing(name):
-        raise ImportError(name=name)
-
-    monkeypatch.setattr(importlib, "import_module", missing)
-    with pytest.raises(TorchError, match="not installed here: onnxscript") as caught:
+@pytest.mark.parametrize("missing", [["torch", "onnxscript"], ["torch"], ["onnxscript"]], ids=" and ".join)
+def test_packages_that_are_not_installed(monkeypatch, missing):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in missing else name)
+    with pytest.raises(TorchError) as caught:
         from_torch.export("net.pt2", {})
-    assert "pip install torch" in caught.value.remedy
+    assert caught.value.what.endswith(f"not installed here: {' and '.join(missing)}")
+    assert caught.value.remedy.startswith(f"pip install {' '.join(missing)}, or export to ONNX")
+
+
+def test_torch_that_cannot_be_imported(monkeypatch):
+    def broken(name):
+        raise ImportError("libcudart.so: no such file", name=name)
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(importlib, "import_module", broken)
+    with pytest.raises(TorchError, match="cannot be imported: libcudart"):
+        from_torch.export("net.pt2", {})
