@@ -9,7 +9,7 @@ from controller.compiler.emit.constants import ConstantBlock, format_float
 from controller.compiler.ir import FLOAT, Graph
 from controller.compiler.plan.steps import STATE, Argument, Call, Constant, Params, Plan, Step, Template
 
-_RESERVED = ("fleet_", "__", "mem", "arena", "constants", "layer_")
+_RESERVED = ("fleet_", "__", "mem", "arena", "constants", "layer_", "params_")
 
 _HEAD = """\
 #include "fleet_abi.h"
@@ -41,7 +41,9 @@ def module_source(title: str, graph: Graph, plan: Plan, block: ConstantBlock) ->
     sizes = {"state": state_offset(plan), "memory": max(state_offset(plan) + plan.state_size, 16)}
     parts = [f"/* {_comment(title)} */\n" + _HEAD % sizes]
     parts.extend(_templates(plan))
-    parts.extend(_layer(index, step, plan, block) for index, step in enumerate(plan.steps))
+    params = _params(plan)
+    parts.extend(f"static const struct {kind} {name} = {value};" for (kind, value), name in params.items())
+    parts.extend(_layer(index, step, plan, block, params) for index, step in enumerate(plan.steps))
     parts.append(_abi(graph, plan))
     return "\n".join(parts)
 
@@ -73,19 +75,25 @@ def _templates(plan: Plan) -> Iterator[str]:
         )
 
 
-def _layer(index: int, step: Step, plan: Plan, block: ConstantBlock) -> str:
+def _params(plan: Plan) -> dict[tuple[str, str], str]:
+    """A name for each different structure of parameters, by its type and value: layers alike share one."""
+    different = dict.fromkeys(
+        (call.struct, _struct(call.params)) for step in plan.steps for call in step.calls
+    )
+    return {key: f"params_{number}" for number, key in enumerate(different)}
+
+
+def _layer(
+    index: int, step: Step, plan: Plan, block: ConstantBlock, params: dict[tuple[str, str], str]
+) -> str:
     shape = ", ".join(str(size) for size in step.shape)
     lines = [
         f"/* {index}: {_comment(step.detail)}, {step.dtype}[{shape}] */",
         f"LAYER(layer_{index}, {_symbol(step.name)})",
         "{",
     ]
-    for number, call in enumerate(step.calls):
-        name = "p" if len(step.calls) == 1 else f"p{number}"
-        lines.append(f"    static const struct {call.struct} {name} = {_struct(call.params)};")
-    for number, call in enumerate(step.calls):
-        name = "p" if len(step.calls) == 1 else f"p{number}"
-        lines.extend(_call(index, call, name, plan, block))
+    for call in step.calls:
+        lines.extend(_call(index, call, params[call.struct, _struct(call.params)], plan, block))
     return "\n".join([*lines, "}", ""])
 
 
