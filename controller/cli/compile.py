@@ -26,7 +26,7 @@ def compile_file(
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="OUT.wasm", help="The module to write.", show_default=False)
     ],
-    target: Annotated[str, typer.Option("--target", help="simd or mvp.")] = "simd",
+    target: Annotated[str, typer.Option("--target", help="simd, mvp or relaxed.")] = "simd",
     float32: Annotated[
         bool, typer.Option("--float", help="In float32; so it is without --calibration.")
     ] = False,
