@@ -1,76 +1,84 @@
-#include "common/average.h"
+#include "common/window.h"
 #include "fleet_kernels.h"
 #include "simd128/common/requantize.h"
 
-/* The window's elements inside the input, of the first channel. */
-struct inside {
-    const int8_t *first;
-    int32_t rows, columns;
-    int32_t row_step, column_step;
+/* Channels that are summed at a time. */
+#define BLOCK 8
+
+/* A window along one axis: where it begins inside the input, how many of its positions lie there, how many count. */
+struct along {
+    int32_t first, inside, counted;
 };
 
-/* Sums of eight channels. */
-static inline void sum_x8(const struct inside *at, int32_t c, v128_t *low, v128_t *high)
+/* padding: before and behind the input, 0 where it does not count. A function of its own, as it is large for what it takes. */
+static __attribute__((noinline)) void window_along(int32_t origin, int32_t kernel, int32_t dilation, int32_t extent,
+                                                   int32_t before, int32_t behind, struct along *window)
 {
-    v128_t l = wasm_i32x4_splat(0);
-    v128_t h = l;
-    for (int32_t row = 0; row < at->rows; ++row) {
-        const int8_t *x = at->first + row * at->row_step + c;
-        for (int32_t column = 0; column < at->columns; ++column) {
-            const v128_t eight = wasm_i16x8_load8x8(x);
-            l = wasm_i32x4_add(l, wasm_i32x4_extend_low_i16x8(eight));
-            h = wasm_i32x4_add(h, wasm_i32x4_extend_high_i16x8(eight));
-            x += at->column_step;
-        }
-    }
-    *low = l;
-    *high = h;
+    const struct fleet_range inside = fleet_range_inside(origin, kernel, dilation, extent);
+    window->first = origin + inside.first * dilation;
+    window->inside = fleet_range_count(inside);
+    window->counted = fleet_range_count(fleet_range_inside(origin + before, kernel, dilation, before + extent + behind));
 }
 
-void fleet_average_pool_s8(const struct fleet_average_pool_s8_params *p, const int8_t *x, int8_t *y)
+/* The first `count` of eight bytes, lest reading all goes beyond the input. */
+static __attribute__((noinline)) v128_t load_few(const int8_t *x, int32_t count)
+{
+    int8_t all[BLOCK] = {0};
+    for (int32_t i = 0; i < count; ++i) {
+        all[i] = x[i];
+    }
+    return wasm_i16x8_load8x8(all);
+}
+
+/* Optimized for size: clang would make copies of the loops for what is rare, and gain nothing. */
+__attribute__((minsize)) void fleet_average_pool_s8(const struct fleet_average_pool_s8_params *p, const int8_t *x,
+                                                    int8_t *y)
 {
     const struct fleet_window *w = &p->window;
     const struct fleet_to_int8_lanes q = fleet_to_int8_lanes_of(p->out_zero_point, p->out_min, p->out_max);
+    const int32_t padded = p->count_include_pad ? -1 : 0;
+    const int32_t column_step = w->dilation_w * w->in_c;
+    const int32_t row_step = w->dilation_h * w->in_w * w->in_c;
 
     for (int32_t n = 0; n < w->batch; ++n) {
         for (int32_t oh = 0; oh < w->out_h; ++oh) {
-            const int32_t top = oh * w->stride_h - w->pad_top;
-            const struct fleet_range rows = fleet_range_inside(top, w->kernel_h, w->dilation_h, w->in_h);
+            struct along rows;
+            window_along(oh * w->stride_h - w->pad_top, w->kernel_h, w->dilation_h, w->in_h, w->pad_top & padded,
+                         w->pad_bottom & padded, &rows);
             for (int32_t ow = 0; ow < w->out_w; ++ow) {
-                const int32_t left = ow * w->stride_w - w->pad_left;
-                const struct fleet_range columns = fleet_range_inside(left, w->kernel_w, w->dilation_w, w->in_w);
-                const int32_t count = fleet_average_count(w, p->count_include_pad, top, left, rows, columns);
-                const float multiplier = p->in_scale / (p->out_scale * (float)count);
-                const int32_t ih = n * w->in_h + top + rows.first * w->dilation_h;
-                const struct inside at = {
-                    x + (ih * w->in_w + left + columns.first * w->dilation_w) * w->in_c,
-                    fleet_range_count(rows),
-                    fleet_range_count(columns),
-                    w->dilation_h * w->in_w * w->in_c,
-                    w->dilation_w * w->in_c,
-                };
-                const int32_t zero = p->in_zero_point * at.rows * at.columns;
-                int32_t c = 0;
-                for (; c + 8 <= w->in_c; c += 8) {
-                    v128_t low;
-                    v128_t high;
-                    sum_x8(&at, c, &low, &high);
-                    low = wasm_f32x4_convert_i32x4(wasm_i32x4_sub(low, wasm_i32x4_splat(zero)));
-                    high = wasm_f32x4_convert_i32x4(wasm_i32x4_sub(high, wasm_i32x4_splat(zero)));
-                    low = wasm_f32x4_mul(low, wasm_f32x4_splat(multiplier));
-                    high = wasm_f32x4_mul(high, wasm_f32x4_splat(multiplier));
-                    wasm_v128_store64_lane(y + c, fleet_to_int8_x8(low, high, &q), 0);
-                }
-                for (; c < w->in_c; ++c) {
-                    int32_t acc = -zero;
-                    for (int32_t row = 0; row < at.rows; ++row) {
-                        for (int32_t column = 0; column < at.columns; ++column) {
-                            acc += at.first[row * at.row_step + column * at.column_step + c];
+                struct along columns;
+                window_along(ow * w->stride_w - w->pad_left, w->kernel_w, w->dilation_w, w->in_w, w->pad_left & padded,
+                             w->pad_right & padded, &columns);
+                const float count = (float)(rows.counted * columns.counted);
+                const v128_t multiplier = wasm_f32x4_splat(p->in_scale / (p->out_scale * count));
+                const v128_t start = wasm_i32x4_splat(-p->in_zero_point * rows.inside * columns.inside);
+                const int8_t *corner = x + ((n * w->in_h + rows.first) * w->in_w + columns.first) * w->in_c;
+                for (int32_t left = w->in_c; left > 0; left -= BLOCK) {
+                    v128_t low = start;
+                    v128_t high = start;
+                    const int8_t *row = corner;
+                    for (int32_t i = rows.inside; i > 0; --i) {
+                        const int8_t *at = row;
+                        for (int32_t j = columns.inside; j > 0; --j) {
+                            const v128_t eight = left < BLOCK ? load_few(at, left) : wasm_i16x8_load8x8(at);
+                            low = wasm_i32x4_add(low, wasm_i32x4_extend_low_i16x8(eight));
+                            high = wasm_i32x4_add(high, wasm_i32x4_extend_high_i16x8(eight));
+                            at += column_step;
                         }
+                        row += row_step;
                     }
-                    y[c] = fleet_to_int8((float)acc * multiplier, p->out_zero_point, p->out_min, p->out_max);
+                    low = wasm_f32x4_mul(wasm_f32x4_convert_i32x4(low), multiplier);
+                    high = wasm_f32x4_mul(wasm_f32x4_convert_i32x4(high), multiplier);
+                    const v128_t bytes = fleet_to_int8_x8(low, high, &q);
+                    if (left < BLOCK) {
+                        fleet_store_few(y, bytes, left);
+                        y += left;
+                        break;
+                    }
+                    wasm_v128_store64_lane(y, bytes, 0);
+                    y += BLOCK;
+                    corner += BLOCK;
                 }
-                y += w->in_c;
             }
         }
     }
