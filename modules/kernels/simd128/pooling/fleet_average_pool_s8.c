@@ -31,8 +31,8 @@ static __attribute__((noinline)) v128_t load_few(const int8_t *x, int32_t count)
 }
 
 /* Optimized for size: clang would make copies of the loops for what is rare, and gain nothing. */
-__attribute__((minsize)) void fleet_average_pool_s8(const struct fleet_average_pool_s8_params *p, const int8_t *x,
-                                                    int8_t *y)
+__attribute__((minsize))
+void fleet_average_pool_s8(const struct fleet_average_pool_s8_params *p, const int8_t *x, int8_t *y)
 {
     const struct fleet_window *w = &p->window;
     const struct fleet_to_int8_lanes q = fleet_to_int8_lanes_of(p->out_zero_point, p->out_min, p->out_max);
