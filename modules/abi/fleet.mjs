@@ -6,6 +6,8 @@
  */
 
 const RUN_OK = 0;
+// Shapes in the name of a layer.
+const MOST_NAMED = 3;
 // Adding it to a double below 2^51 leaves no fraction bits: rounds half to even.
 const ROUND = 6755399441055744;
 // The bits of 1.5 * 2^23, which does the same in float32.
@@ -64,16 +66,8 @@ export class Model {
    *     size depends on data, only what it holds; see `dims`.
    */
   run(inputs) {
-    this.inputs.forEach((tensor, index) => {
-      const values = inputs[tensor.name], view = this.inputViews[index];
-      if (!values) throw new ModelError(`input ${tensor.name} is missing`);
-      if (values.length !== view.length) {
-        throw new ModelError(`input ${tensor.name} has ${values.length} elements, ${view.length} are needed`);
-      }
-      if (tensor.scale === undefined) view.set(values);
-      else quantize(values, tensor.scale, tensor.zeroPoint, view);
-    });
-    this.runRaw();
+    this.#give(inputs);
+    if (this.#call() !== RUN_OK) throw this.#nonfinite(inputs);
     const outputs = {};
     this.outputs.forEach((tensor, index) => {
       const dims = this.dims(index);
@@ -86,13 +80,56 @@ export class Model {
 
   /** Runs on what `inputViews` hold, at the module's own types; results are in `outputViews` until the next run. */
   runRaw() {
-    let status;
+    // Inputs are gone after a run: only `run` can look for the layer.
+    if (this.#call() !== RUN_OK) throw new ModelError("an output is not a finite number");
+  }
+
+  #give(inputs) {
+    this.inputs.forEach((tensor, index) => {
+      const values = inputs[tensor.name], view = this.inputViews[index];
+      if (!values) throw new ModelError(`input ${tensor.name} is missing`);
+      if (values.length !== view.length) {
+        throw new ModelError(`input ${tensor.name} has ${values.length} elements, ${view.length} are needed`);
+      }
+      if (tensor.scale === undefined) view.set(values);
+      else quantize(values, tensor.scale, tensor.zeroPoint, view);
+    });
+  }
+
+  #call(name = "run", ...words) {
     try {
-      status = this.exports.run();
+      return this.exports[name](...words);
     } catch (error) {
       throw new ModelError(`trap in ${this.layerName()}: ${error.message}`, this.exports.fleet_layer.value);
     }
-    if (status !== RUN_OK) throw new ModelError("an output is not a finite number");
+  }
+
+  /** Runs once more, layer by layer, and leaves memory, state above all, as it was. */
+  #nonfinite(inputs) {
+    const memory = new Uint8Array(this.exports.memory.buffer), left = memory.slice();
+    try {
+      this.#give(inputs);
+      const bad = this.inputs.find((tensor, index) => some(this.inputViews[index], isNotFinite));
+      if (bad) return new ModelError(`input ${bad.name} has a NaN or an infinity, and so has an output`);
+      const layer = this.#firstNonfinite(), place = layer === undefined ? "" : ` in ${this.layerName(layer)}`;
+      return new ModelError(`nonfinite${place}: an output is not a finite number`, layer);
+    } finally {
+      memory.set(left);
+    }
+  }
+
+  /** The first layer that makes a NaN; if none does, the first that makes an infinity. */
+  #firstNonfinite() {
+    let infinite;
+    for (let index = 0; index < this.layers.length; ++index) {
+      this.#call("run_layer", index);
+      const { dtype, offset, size } = this.layers[index];
+      // A copy, as an offset need not be one that a view may begin at.
+      const values = new TYPES[dtype](this.exports.memory.buffer.slice(offset, offset + size));
+      if (some(values, Number.isNaN)) return index;
+      if (some(values, isNotFinite)) infinite ??= index;
+    }
+    return infinite;
   }
 
   /** Makes the next run the first: a model with state forgets it. */
@@ -107,11 +144,23 @@ export class Model {
     return [...new Int32Array(this.exports.memory.buffer, this.exports.output_dims(index), shape.length)];
   }
 
-  /** The layer that ran last, for messages. */
-  layerName() {
-    const index = this.exports.fleet_layer.value, layer = this.layers[index];
-    return layer ? `${layer.op.toLowerCase()}_${index} (${layer.name}, ${layer.detail})` : `layer ${index}`;
+  /** A layer, the one that ran last unless given, as messages name it: node, operator, shapes. */
+  layerName(index = this.exports.fleet_layer.value) {
+    const layer = this.layers[index];
+    if (!layer) return `layer ${index}`;
+    const sizes = ({ shape }) => shape.join("x") || "scalar";
+    const sources = layer.reads.map((n) => (n < 0 ? this.inputs[-1 - n] : this.layers[n])).filter(Boolean);
+    const named = sources.slice(0, MOST_NAMED).map(sizes);
+    if (sources.length > MOST_NAMED) named.push(`${sources.length - MOST_NAMED} more`);
+    const given = named.length ? `${named.join(" and ")} ` : "";
+    return `${layer.op.toLowerCase()}_${index} (${layer.name}, ${layer.detail}) ${given}-> ${sizes(layer)}`;
   }
+}
+
+const isNotFinite = (value) => !Number.isFinite(value);
+
+function some(values, test) {
+  return (values instanceof Float32Array || values instanceof Float64Array) && values.some(test);
 }
 
 let convert;
@@ -153,7 +202,10 @@ function describe(meta) {
   return {
     name: meta[1], version: meta[2], target: meta[3],
     inputs: meta[5].map(tensor), outputs: meta[6].map(tensor),
-    layers: meta[7].map((l) => ({ name: l[1], op: l[2], detail: l[3], shape: l[5], macs: l[6] })),
+    layers: meta[7].map((l) => ({
+      name: l[1], op: l[2], detail: l[3], dtype: l[4], shape: l[5], macs: l[6],
+      offset: l[8], size: l[9], reads: l[10] ?? [],
+    })),
   };
 }
 

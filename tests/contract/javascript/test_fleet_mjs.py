@@ -16,6 +16,7 @@ from protocol import cbor
 from protocol.wasm import sections
 from tests.bench.zoo import MODELS
 from tests.support.onnx_models import Builder
+from tests.support.patch_wasm import trap_in
 
 HERE = Path(__file__).parent
 ABI = HERE.parents[2] / "modules" / "abi"
@@ -113,8 +114,43 @@ def test_float_model_and_wrong_inputs():
     with pytest.raises(RuntimeError, match="ModelError: input x is missing"):
         ask("run", wasm=wasm, inputs={})
     values[0] = np.nan
-    with pytest.raises(RuntimeError, match="not a finite number"):
+    with pytest.raises(RuntimeError, match="ModelError: input x has a NaN or an infinity"):
         ask("run", wasm=wasm, inputs={"x": pack(values)})
+
+
+@pytest.fixture(scope="module")
+def reciprocal():
+    """1 / x + 1 - 1."""
+    b = Builder()
+    one = b.constant(np.ones((1, 4), np.float32))
+    x = b.input("x", 1, 4)
+    y = b.node("Sub", b.node("Add", b.node("Div", one, x), one), one)
+    return compile_model(b.model(y), name="reciprocal")
+
+
+def layer_of(module, op):
+    index = next(i for i, layer in enumerate(module.meta.layers) if layer.op == op)
+    return module.meta.describe_layer(index)
+
+
+def failure(wasm, values):
+    with pytest.raises(RuntimeError) as caught:
+        ask("run", wasm=pack(np.frombuffer(wasm, np.uint8)), inputs={"x": pack(values)})
+    return str(caught.value)
+
+
+def test_a_value_that_is_not_finite_names_the_layer_as_the_agent_does(reciprocal):
+    place = layer_of(reciprocal, "Div")
+    said = failure(reciprocal.wasm, np.array([1, 0, 2, 3], np.float32))
+    assert said == f"ModelError: nonfinite in {place}: an output is not a finite number"
+    assert " -> 1x4" in place
+
+
+@pytest.mark.parametrize("op", ["Div", "Add", "Sub"])
+def test_a_trap_names_the_layer_as_the_agent_does(reciprocal, op):
+    layer = next(layer for layer in reciprocal.meta.layers if layer.op == op)
+    said = failure(trap_in(reciprocal.wasm, layer.name), np.ones(4, np.float32))
+    assert said == f"ModelError: trap in {layer_of(reciprocal, op)}: unreachable"
 
 
 def test_other_wasm_files_are_refused():
