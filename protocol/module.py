@@ -5,6 +5,7 @@ so that a controller can inspect it and a device can refuse it before compiling 
 """
 
 from collections.abc import Iterator
+from math import prod
 from typing import Annotated
 
 from pydantic import Field
@@ -85,10 +86,7 @@ class TensorMeta(Message):
     @property
     def elements(self) -> int:
         """Number of elements."""
-        count = 1
-        for size in self.shape:
-            count *= size
-        return count
+        return prod(self.shape)
 
     @property
     def nbytes(self) -> int:
@@ -108,7 +106,8 @@ class WeightMeta(Message):
 
     offset: Annotated[Uint, Key(1)]
     size: Annotated[Uint, Key(2)]
-    dtype: Annotated[Word, Key(3)]
+    dtype: Annotated[Word | None, Key(3)] = None
+    """Left out where it is the layer's."""
 
 
 class LayerMeta(Message):
@@ -126,8 +125,6 @@ class LayerMeta(Message):
     weight_bytes: Annotated[Uint, Key(7)]
     offset: Annotated[Uint, Key(8)]
     """Address of the output in linear memory, bytes."""
-    size: Annotated[Uint, Key(9)]
-    """Bytes of the output."""
     reads: Annotated[Annotated[Many[Int32], Field(max_length=MAX_READS)] | None, Key(10)] = None
     """What it reads, in ONNX's order: i is the output of layer i, -1 - i input i of the model."""
     scratch: Annotated[Region | None, Key(11)] = None
@@ -135,6 +132,16 @@ class LayerMeta(Message):
     weights: Annotated[WeightMeta | None, Key(12)] = None
     order: Annotated[Shape | None, Key(13)] = None
     """Dimensions of the output as they lie in memory, outermost first; left out where they are ONNX's."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the output."""
+        return prod(self.shape) * DTYPE_BYTES[self.dtype]
+
+    @property
+    def weights_dtype(self) -> str:
+        """Element type of the weights, or of the output where there are none."""
+        return (self.weights and self.weights.dtype) or self.dtype
 
 
 class ModuleMeta(Message):
@@ -295,19 +302,19 @@ def _memory_problems(meta: ModuleMeta, shape: Outline) -> Iterator[str]:
     initial, maximum = _only_memory(shape)
     if maximum != initial or initial * PAGE != meta.memory or initial > MAX_PAGES:
         yield f"declares {meta.memory} bytes of memory but may use more"
-    regions = (meta.arena, meta.state, *_layer_regions(meta))
-    if any(region and region.offset + region.size > meta.memory for region in regions):
+    blocks = [region for region in (meta.arena, meta.state) if region] + list(_layer_blocks(meta))
+    if any(block.offset + block.size > meta.memory for block in blocks):
         yield "places a buffer outside its memory"
     arena, state = meta.arena, meta.state
     if state and state.offset < arena.offset + arena.size and arena.offset < state.offset + state.size:
         yield "has its state inside its arena"
 
 
-def _layer_regions(meta: ModuleMeta) -> Iterator[Region | WeightMeta | None]:
+def _layer_blocks(meta: ModuleMeta) -> Iterator[LayerMeta | Region | WeightMeta]:
     for layer in meta.layers:
-        yield Region(offset=layer.offset, size=layer.size)
-        yield layer.scratch
-        yield layer.weights
+        if layer.dtype in DTYPE_BYTES:
+            yield layer
+        yield from filter(None, (layer.scratch, layer.weights))
 
 
 def _tensor_problems(meta: ModuleMeta) -> Iterator[str]:
@@ -326,7 +333,7 @@ def _tensor_problems(meta: ModuleMeta) -> Iterator[str]:
 
 def _layer_problems(meta: ModuleMeta) -> Iterator[str]:
     for layer in meta.layers:
-        if layer.dtype not in DTYPE_BYTES or (layer.weights and layer.weights.dtype not in DTYPE_BYTES):
+        if layer.dtype not in DTYPE_BYTES or layer.weights_dtype not in DTYPE_BYTES:
             yield f"has the layer {layer.name} of unknown type"
         known = range(-len(meta.inputs), len(meta.layers))
         if any(number not in known for number in layer.reads or ()):

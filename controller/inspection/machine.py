@@ -66,8 +66,7 @@ class Machine:
             nbytes: What it reads and writes.
             working_set: Bytes of arena and weights of the whole module: what a run walks over.
         """
-        dtype = layer.weights.dtype if layer.weights else layer.dtype
-        compute = layer.macs / self.peak.get(dtype, self.peak["float32"])
+        compute = layer.macs / self.peak.get(layer.weights_dtype, self.peak["float32"])
         memory = nbytes / self.bytes_per_second(working_set)
         return (compute, "compute") if compute >= memory else (memory, "memory")
 

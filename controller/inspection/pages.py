@@ -48,7 +48,7 @@ def profile_page(profile: Profile) -> str:
                 "bytes": layer.nbytes,
                 "limit": layer.limit,
                 "bound": layer.bound,
-                "kind": layer.meta.weights.dtype if layer.meta.weights else layer.meta.dtype,
+                "kind": layer.meta.weights_dtype,
             }
             for layer in profile.layers
         ],

@@ -57,9 +57,10 @@ def stored_weights(meta: ModuleMeta, memory: Callable[[int, int], bytes]) -> lis
         if layer.weights is None or not layer.weights.size:
             continue
         raw = memory(layer.weights.offset, layer.weights.size)
-        values = np.frombuffer(raw, np.dtype(layer.weights.dtype)).astype(np.float64)
-        ends = (-128.0, 128.0) if layer.weights.dtype == "int8" else _ends(values)
-        found.append(WeightHistogram(index, layer.weights.dtype, values.size, *ends, _counts(values, ends)))
+        dtype = layer.weights_dtype
+        values = np.frombuffer(raw, np.dtype(dtype)).astype(np.float64)
+        ends = (-128.0, 128.0) if dtype == "int8" else _ends(values)
+        found.append(WeightHistogram(index, dtype, values.size, *ends, _counts(values, ends)))
     return found
 
 

@@ -123,9 +123,10 @@ export class Model {
     let infinite;
     for (let index = 0; index < this.layers.length; ++index) {
       this.#call("run_layer", index);
-      const { dtype, offset, size } = this.layers[index];
+      const { dtype, offset, shape } = this.layers[index], type = TYPES[dtype];
+      const size = shape.reduce((a, b) => a * b, type.BYTES_PER_ELEMENT);
       // A copy, as an offset need not be one that a view may begin at.
-      const values = new TYPES[dtype](this.exports.memory.buffer.slice(offset, offset + size));
+      const values = new type(this.exports.memory.buffer.slice(offset, offset + size));
       if (some(values, Number.isNaN)) return index;
       if (some(values, isNotFinite)) infinite ??= index;
     }
@@ -204,7 +205,7 @@ function describe(meta) {
     inputs: meta[5].map(tensor), outputs: meta[6].map(tensor),
     layers: meta[7].map((l) => ({
       name: l[1], op: l[2], detail: l[3], dtype: l[4], shape: l[5], macs: l[6],
-      offset: l[8], size: l[9], reads: l[10] ?? [],
+      offset: l[8], reads: l[10] ?? [],
     })),
   };
 }

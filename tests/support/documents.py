@@ -118,7 +118,6 @@ layers = st.builds(
     macs=uints,
     weight_bytes=uints,
     offset=uints,
-    size=uints,
     reads=optional(many(st.integers(-(2**31), 2**31 - 1))),
     scratch=optional(regions),
     weights=optional(st.builds(WeightMeta, offset=uints, size=uints, dtype=words)),

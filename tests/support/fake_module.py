@@ -61,7 +61,7 @@ class FakeModule:
         def layer(name: str, detail: str, offset: int) -> LayerMeta:
             return LayerMeta(
                 name=name, op=detail.split(maxsplit=1)[0], detail=detail, dtype="int8",
-                shape=(1, self.size), macs=self.size, weight_bytes=0, offset=offset, size=self.size,
+                shape=(1, self.size), macs=self.size, weight_bytes=0, offset=offset,
             )  # fmt: skip
 
         return ModuleMeta(

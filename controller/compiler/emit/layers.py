@@ -33,7 +33,6 @@ def layer_table(
             macs=step.macs,
             weight_bytes=step.weight_bytes,
             offset=arena + _place(plan, step.output),
-            size=graph.tensors[step.output].nbytes,
             reads=tuple(sources[name] for name in inputs[step.output] if name in sources)[:MAX_READS],
             scratch=_scratch(plan, index, arena),
             weights=_weights(step, block, constants),
@@ -80,6 +79,9 @@ def _weights(step: Step, block: ConstantBlock, constants: int) -> WeightMeta | N
     if not weights:
         return None
     largest = max(weights, key=lambda constant: constant.data.nbytes)
+    dtype = largest.data.dtype.name
     return WeightMeta(
-        offset=constants + block.offset(largest), size=largest.data.nbytes, dtype=largest.data.dtype.name
+        offset=constants + block.offset(largest),
+        size=largest.data.nbytes,
+        dtype=None if dtype == step.dtype else dtype,
     )

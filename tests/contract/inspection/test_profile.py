@@ -66,7 +66,7 @@ def test_metadata_tell_who_reads_what(crop):
     assert set(add.reads) == {by_name["/spectral/conv"], by_name["/spatial/conv"]}
     assert meta.layers[0].reads == (-1,)
     conv = meta.layers[by_name["/spatial/conv"]]
-    assert conv.weights.dtype == "int8"
+    assert conv.weights_dtype == "int8"
     assert conv.weights.size >= 32 * 32 * 9
 
 
@@ -87,7 +87,7 @@ COUNTING = """(module
 def test_each_round_begins_from_reset_state():
     tensor = TensorMeta(name="x", dtype="int8", shape=(4,))
     layer = LayerMeta(name="/count", op="Add", detail="Add", dtype="int8", shape=(4,), macs=0, weight_bytes=0,
-                      offset=16, size=4)  # fmt: skip
+                      offset=16)  # fmt: skip
     meta = ModuleMeta(
         name="counting", version="1.0.0", target="mvp", abi=ABI, inputs=(tensor,), outputs=(tensor,),
         layers=(layer,), arena=Region(offset=0, size=32), arena_bound=32, memory=65536,

@@ -28,7 +28,7 @@ def meta(target="simd", name="toy", version="1.0.0", **more):
         "name": name, "version": version, "target": target, "abi": ABI, "inputs": (image,),
         "outputs": (image.model_copy(update={"name": "class"}),),
         "layers": (LayerMeta(name="/add", op="Add", detail="Add 4", dtype="int8", shape=(1, 4), macs=4,
-                             weight_bytes=len(table()), offset=1040, size=4),),
+                             weight_bytes=len(table()), offset=1040),),
         "arena": Region(offset=1024, size=32), "arena_bound": 20, "memory": 131072,
         "provenance": {"onnx": "77ab"},
     }  # fmt: skip

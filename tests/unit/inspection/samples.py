@@ -11,7 +11,7 @@ MACHINE = Machine("a machine", "simd", {"int8": 1e9, "float32": 5e8}, {1024: 4e9
 def layer(name, detail="Conv 1x1 4->4", offset=0, reads=(-1,), **more):
     fields = {
         "name": name, "op": detail.split()[0], "detail": detail, "dtype": "int8", "shape": (1, 4, 8, 8),
-        "macs": 1024, "weight_bytes": 64, "offset": offset, "size": 256, "reads": reads,
+        "macs": 1024, "weight_bytes": 64, "offset": offset, "reads": reads,
         "weights": WeightMeta(offset=4096, size=64, dtype="int8"),
     }  # fmt: skip
     return LayerMeta(**(fields | more))

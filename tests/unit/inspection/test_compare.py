@@ -38,7 +38,7 @@ def test_floats_are_compared_bit_for_bit(found, expected, largest):
 
 
 def test_outputs_are_read_in_their_memory_order():
-    layer = samples.layer("/x", shape=(1, 2, 2, 3), size=12, order=(0, 2, 3, 1))
+    layer = samples.layer("/x", shape=(1, 2, 2, 3), order=(0, 2, 3, 1))
     value = np.arange(12, dtype=np.int8).reshape(1, 2, 2, 3)
     raw = value.transpose(0, 2, 3, 1).tobytes()
     np.testing.assert_array_equal(value_of(layer, raw), value)

@@ -171,7 +171,6 @@ def _meta() -> ModuleMeta:
         macs=10_368,
         weight_bytes=1152,
         offset=17_408,
-        size=288,
         reads=(-1,),
         scratch=Region(offset=17_696, size=96),
         weights=WeightMeta(offset=1024, size=1152, dtype="int8"),

@@ -69,7 +69,6 @@ def meta(**change: object) -> ModuleMeta:
         macs=8,
         weight_bytes=0,
         offset=64,
-        size=8,
     )
     values: dict[str, object] = {
         "name": "crop-model",
@@ -208,6 +207,7 @@ def cases() -> list[Case]:
         check("arena outside the memory", module(arena=Region(offset=65535, size=2))),
         check("layer outside the memory", module(layers=(layer.model_copy(update={"offset": 65536}),))),
         check("state inside the arena", _exports({"reset": (0, 6)}, state=Region(offset=127, size=1))),
+        check("a layer larger than the memory", changed(shape=(1 << 62, 1 << 62))),
         check("a layer and what it reads", module(layers=(layer, reading)), accept()),
         check("scratch outside the memory", changed(scratch=Region(offset=65530, size=64))),
         check("weights outside the memory", changed(weights=WeightMeta(offset=0, size=65537, dtype="int8"))),
