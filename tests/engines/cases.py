@@ -1,6 +1,7 @@
 """The cases: models of every kind."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from tests.contract.compiler import test_quantized_operators as quantized
 from tests.contract.compiler import test_recurrent as cells
 from tests.contract.compiler.conftest import SAMPLES, sample_inputs
 from tests.contract.compiler.test_random_graphs import Grower
-from tests.engines.making import Recipe
+from tests.engines.making import TARGETS, Recipe
 from tests.prove.recurrent import MODEL as SILERO
 from tests.support import onnx_models, onnx_suite, streaming
 
@@ -40,8 +41,10 @@ def random_graphs(first: int, count: int) -> Iterator[Recipe]:
 
 
 def _both(name: str, model: Any) -> Iterator[Recipe]:
-    yield Recipe(f"{name} float32", model)
-    yield Recipe(f"{name} int8", model, calibration=sample_inputs(model, SAMPLES))
+    samples = sample_inputs(model, SAMPLES)
+    yield Recipe(f"{name} float32", model, targets=TARGETS)
+    yield Recipe(f"{name} int8", model, calibration=samples)
+    yield Recipe(f"{name} int8, 7-bit weights", model, calibration=samples, targets=TARGETS)
 
 
 def general_operators() -> Iterator[Recipe]:
@@ -77,7 +80,11 @@ def projects(*names: str) -> Iterator[Recipe]:
         project = ModelProject.load(PROJECTS / name)
         table = project.quantize
         calibration = project.path(table.calibration) if table and table.calibration else None
-        yield Recipe(name, onnx_file(project, Silent()), calibration=calibration, shapes=project.shapes)
+        model = onnx_file(project, Silent())
+        recipe = Recipe(name, model, calibration=calibration, shapes=project.shapes)
+        yield recipe
+        if calibration:
+            yield replace(recipe, name=f"{name}, 7-bit weights", targets=TARGETS)
 
 
 def real_models() -> Iterator[Recipe]:

@@ -1,4 +1,4 @@
-"""From a model to a case: compiled for both targets, with inputs and the oracle's answers."""
+"""From a model to a case: compiled for its targets, with inputs and the oracle's answers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,12 +20,13 @@ from controller.compiler.stages import (
     compile_stage,
     quantize_stage,
     read_stage,
+    weight_bits,
 )
 from controller.compiler.targets import find_target
 from tests import oracle
 from tests.engines.jobs import Answer, Job, Step
 
-TARGETS = ("simd", "mvp")
+TARGETS = ("relaxed", "simd", "mvp")
 SPECIAL = np.array([np.nan, np.inf, -np.inf, -0.0, 1e-40, 3e38], np.float32)
 Inputs = Mapping[str, np.ndarray]
 
@@ -35,7 +36,7 @@ class Case:
     """A model, and what the oracle says of it.
 
     Attributes:
-        jobs: By target.
+        jobs: By target; not all cases are for every target.
         names: Of the outputs.
         expected: For each step the status of `run`, and the outputs.
     """
@@ -67,6 +68,7 @@ class Recipe:
         inputs: For each step; drawn unless given.
         calibration: Samples of the ONNX inputs or a project's file of them, if the module shall be int8.
         reset: The step before which `reset` is called.
+        targets: An int8 module with products is for `relaxed` only if all its targets take 7-bit weights.
     """
 
     name: str
@@ -76,9 +78,11 @@ class Recipe:
     shapes: Mapping[str, Sequence[int]] | None = None
     state: Mapping[str, str] | None = None
     reset: int | None = None
+    targets: Sequence[str] = ("simd", "mvp")
 
     def make(self, seed: int) -> Case:
-        """Compile for both targets and ask the oracle."""
+        """Compile for the targets and ask the oracle."""
+        targets = [find_target(name) for name in self.targets]
         request = Request("engines", self.shapes or {}, self.state or {})
         source, graph = read_stage(self.model, request, Silent())
         if self.calibration is not None:
@@ -86,10 +90,10 @@ class Recipe:
                 samples = load_samples(self.calibration, graph, "calibration")
             else:
                 samples = check_samples(self.calibration, graph, "calibration")
-            way = Int8(samples, "minmax")
+            way = Int8(samples, "minmax", weight_bits=weight_bits(targets))
             graph = quantize_stage(calibrate_stage(source, graph, way, Silent()), Silent()).graph
         header = Header(graph.name, "0.0.0")
-        modules = {target: compile_stage(graph, find_target(target), header, Silent()) for target in TARGETS}
+        modules = {target.name: compile_stage(graph, target, header, Silent()) for target in targets}
         inputs = self.inputs or list(_drawn(modules["mvp"], np.random.default_rng(seed)))
         judge = oracle.load(encode(graph))
         expected = []

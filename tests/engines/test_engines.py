@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.engines import cases
-from tests.engines.hosts import HOSTS
+from tests.engines.hosts import HOSTS, knows
 from tests.engines.making import TARGETS
 
 SEED = 12
@@ -16,11 +16,13 @@ def few():
     return [recipe.make(SEED) for recipe in cases.few()]
 
 
-@pytest.mark.parametrize("host", HOSTS)
-@pytest.mark.parametrize("target", TARGETS)
-def test_an_engine_answers_as_the_oracle_does(few, target, host):
-    answers = HOSTS[host]([case.jobs[target] for case in few])
-    wrong = [line for case, given in zip(few, answers, strict=True) for line in case.differences(given)]
+@pytest.mark.parametrize(
+    ("host", "target"), [(host, target) for host in HOSTS for target in TARGETS if knows(host, target)]
+)
+def test_an_engine_answers_as_the_oracle_does(few, host, target):
+    cases = [case for case in few if target in case.jobs]
+    answers = HOSTS[host]([case.jobs[target] for case in cases])
+    wrong = [line for case, given in zip(cases, answers, strict=True) for line in case.differences(given)]
     assert not wrong, f"seed {SEED}"
 
 

@@ -74,6 +74,7 @@ def summary(
     return {
         "time_ratio": figures.time_ratios(table),
         "speedup": figures.speedups(table),
+        "by_target": figures.by_target(table),
         "outside_run_share": max((s for shares in outside.values() for s in shares.values()), default=None),
         "outside_run_shares": outside,
         "ms": {"mobilenetv3_512_node": milliseconds(table.get("mobilenetv3_512", {}).get("node"))},
@@ -133,12 +134,14 @@ def load(
             continue
         attempt(model, "wasmtime", lambda m=model: engines.wasmtime_agent(m))
         attempt(model, "wasmtime_inside", lambda m=model: engines.wasmtime_inside(m))
+        attempt(model, "wasmtime_relaxed", lambda m=model: engines.wasmtime_agent(m.relaxed))
         attempt(model, "native128", lambda m=model: native128(m))
         attempt(model, "agent_pipe", lambda m=model: agent.pipe(m, stack))
         attempt(model, "agent_http", lambda m=model: agent.over_http(m, stack))
         if node is not None:
             attempt(model, "node", lambda m=model: InNode(node, "ours", m.wasm, m.input))
             attempt(model, "node_inside", lambda m=model: InNode(node, "inside", m.wasm, m.input))
+            attempt(model, "node_relaxed", lambda m=model: InNode(node, "ours", m.relaxed.wasm, m.input))
             if model.name in TINY:
                 attempt(model, "litert", lambda m=model: litert(node, m))
     return loaded

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unittest import mock
 
@@ -36,6 +36,7 @@ class Prepared:
         seconds: What the compiler needed.
         source: C source and constants of the module, for the native build.
         error: Why there is no module.
+        relaxed: The same model compiled for `relaxed`, with 7-bit weights.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Prepared:
     seconds: float = 0.0
     source: tuple[str, bytes] | None = field(default=None, repr=False)
     error: str | None = None
+    relaxed: "Prepared | None" = field(default=None, repr=False)
 
     def values(self) -> np.ndarray:
         """The input, float32."""
@@ -89,8 +91,10 @@ def prepare(name: str) -> Prepared:
         model.float_onnx.write_bytes(net.model().SerializeToString())
         samples[0].tofile(model.input)
         _quantize_for_onnxruntime(model, samples)
-    _compile(model, samples, folder)
-    return model
+    relaxed = replace(model)
+    _compile(model, samples, "simd")
+    _compile(relaxed, samples, "relaxed")
+    return replace(model, relaxed=relaxed)
 
 
 def _quantize_for_onnxruntime(model: Prepared, samples: np.ndarray) -> None:
@@ -109,7 +113,7 @@ def _quantize_for_onnxruntime(model: Prepared, samples: np.ndarray) -> None:
     made.rename(model.int8_onnx)
 
 
-def _compile(model: Prepared, samples: np.ndarray, folder: Path) -> None:
+def _compile(model: Prepared, samples: np.ndarray, target: str) -> None:
     # The native build needs what the compiler hands to clang, the peers its quantized graph.
     with (
         mock.patch.object(emission, "build_wasm", wraps=emission.build_wasm) as build,
@@ -117,12 +121,14 @@ def _compile(model: Prepared, samples: np.ndarray, folder: Path) -> None:
     ):
         start = time.perf_counter()
         try:
-            model.compiled = compile_model(model.float_onnx, calibration={"x": samples}, name="bench")
+            model.compiled = compile_model(
+                model.float_onnx, calibration={"x": samples}, name="bench", target=target
+            )
         except Exception as error:  # noqa: BLE001 - a row of the table says so
             model.error = f"{type(error).__name__}: {error}"
             return
         model.seconds = time.perf_counter() - start
         model.source = build.call_args.args[:2]
         model.graph = encode(*encoded.call_args.args)
-    model.wasm = folder / f"{model.name}.wasm"
+    model.wasm = model.float_onnx.with_suffix(f".{target}.wasm")
     model.wasm.write_bytes(model.compiled.wasm)

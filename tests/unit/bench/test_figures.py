@@ -5,6 +5,7 @@ import pytest
 from tests.bench.inference.figures import (
     TARGETS,
     Target,
+    by_target,
     geometric_mean,
     outside_shares,
     ratio,
@@ -47,6 +48,17 @@ def test_direction_of_the_promised_ratios():
         "ortweb_resnet18": pytest.approx(6),
         "litert_tiny4": pytest.approx(2.5),
     }
+
+
+def test_each_target_has_figures_of_its_own():
+    times = {"wasmtime": 3.0, "wasmtime_relaxed": 1.0, "onnxruntime_int8": 2.0, "litert": 6.0, "node": 3.0}
+    medians = dict.fromkeys(TINY, times | {"node_relaxed": 4.0})
+    found = by_target(medians)
+    assert found["simd"]["native_int8_tiny4"] == pytest.approx(1.5)
+    assert found["relaxed"]["native_int8_tiny4"] == pytest.approx(0.5)
+    assert [found[target]["litert_tiny4"] for target in ("simd", "relaxed")] == pytest.approx([2, 1.5])
+    assert speedups(medians)["litert_tiny4"] == pytest.approx(2), "the better target counts"
+    assert found["relaxed"]["ortweb_resnet18"] is None
 
 
 def test_outside_share_counts_models_above_one_mmac():
