@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.rollout.plan import Candidate, Fit, fit, waves
+from device_agent.daemon import runnable_targets
 from protocol.documents import Manifest, Target
 from protocol.module import ABI
 from tests.support.fleet import capabilities
@@ -34,6 +35,15 @@ def test_a_device_gets_the_first_of_its_targets_that_fits() -> None:
     both = fit(manifest("mvp", "simd"), Candidate("dev-1", "linux", online=True, capabilities=capabilities()))
     only = fit(manifest("mvp"), Candidate("dev-1", "linux", online=True, capabilities=capabilities()))
     assert (both.target, only.target) == ("simd", "mvp")
+
+
+def test_the_fastest_target_is_first_where_a_device_has_it() -> None:
+    able = capabilities().model_copy(update={"targets": runnable_targets("x86_64")})
+    release = manifest("mvp", "relaxed", "simd")
+    assert fit(release, Candidate("dev-1", "linux", online=True, capabilities=able)).target == "relaxed"
+    assert fit(release, Candidate("dev-1", "linux", online=False, capabilities=None)).target == "relaxed"
+    assert runnable_targets("AMD64") == runnable_targets("aarch64") == ("relaxed", "simd", "mvp")
+    assert runnable_targets("riscv64") == ("simd", "mvp")
 
 
 @pytest.mark.parametrize(

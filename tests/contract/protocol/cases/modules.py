@@ -136,7 +136,10 @@ def cases() -> list[Case]:
         check("a module", good, accept()),
         check("with names", module(tail=custom("name", b"\0" * 100) + packed), accept()),
         check("with state", _exports({"reset": (0, 6)}, **state), accept()),
-        check("a data count, simd", _with(12, b"\0", target="simd"), accept()),
+        *(
+            check(f"a data count, {name}", _with(12, b"\0", target=name), accept())
+            for name in ("simd", "relaxed")
+        ),
         check("functions of the host, mcu", module(_imported(), target="mcu"), accept()),
         check(
             "a length in five bytes",
