@@ -14,9 +14,9 @@ from controller.cli.package_cache import PackageCache
 from controller.compiler import Build, Instance, ModelProject, golden_inputs, resources
 from controller.compiler import build as compile_project
 from controller.releases import Package, pack
+from controller.releases.tools import TOOLS
 
 GOLDEN_SAMPLES = 3
-_TOOLS = ("ziglang", "onnx", "onnxruntime", "numpy", "wasmtime")
 _NOT_INPUT = {".md", ".py", ".wasm"}
 
 
@@ -58,7 +58,7 @@ def package_for(model: str, folder: Path | None) -> Package:
 def project_key(folder: Path) -> str:
     """SHA-256 over all that decides what is built: project, compiler, versions of the tools."""
     digest = hashlib.sha256()
-    for tool in _TOOLS:
+    for tool in TOOLS:
         digest.update(f"{tool} {version(tool)}\n".encode())
     ours = [
         *resources.compiler_files(),

@@ -6,29 +6,21 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from controller.cli import complete, text
+from controller.cli import complete, text, verify
 from controller.cli.app import Command, family
 from controller.cli.columns import Cell, Column, table
-from controller.cli.keys import key_store
 from controller.cli.options import Json, Model, Version
+from controller.cli.signers import signer_names
 from controller.cli.terminal import NEEDS_YOU, SETTLED, answers, emit, say
 from controller.client import Client
 from protocol import api
-from protocol.errors import FleetError
 from protocol.module import TensorMeta
 
-app = family("List, show and withdraw releases.\n\nfleet release list")
+app = family("List, show, verify and withdraw releases.\n\nfleet release list")
+app.command("verify", cls=Command)(verify.verify)
+app.command("sbom", cls=Command)(verify.sbom)
 
 ModelIfAny = Annotated[str | None, typer.Argument(help="Only of this model.", autocompletion=complete.models)]
-
-
-def signer_names(signers: list[str]) -> str:
-    """Key ids by the names they have on this desk, where they have one."""
-    try:
-        names = {key.id.hex(): key.name for key in key_store().stored()}
-    except FleetError:
-        names = {}
-    return ", ".join(names.get(signer, f"key {signer}") for signer in signers)
 
 
 def tensor(meta: TensorMeta) -> str:

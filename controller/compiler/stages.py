@@ -219,15 +219,20 @@ def _compiled(module: CompiledModule, steps: Plan) -> str:
     )
 
 
-def provenance(source: Source, way: Int8 | None, document: bytes) -> dict[str, str]:
-    """What a module was made of. Only what does not depend on the folder: it is a part of the module."""
+def compiler_digest() -> str:
+    """SHA-256 over the sources of this compiler and its kernels."""
     digest = sha256()
     for path in resources.compiler_files():
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def provenance(source: Source, way: Int8 | None, document: bytes) -> dict[str, str]:
+    """What a module was made of. Only what does not depend on the folder: it is a part of the module."""
     entries = {
         "onnx": source.digest,
         "graph": sha256(document).hexdigest(),
-        "compiler": digest.hexdigest(),
+        "compiler": compiler_digest(),
         "toolchain": toolchain_version(),
     }
     if way is None:

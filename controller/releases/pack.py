@@ -1,6 +1,6 @@
 """Cutting the modules of a build into the blobs of a release."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from controller.releases.golden import Arrays, Golden, Runner, record
@@ -14,8 +14,11 @@ from protocol.module import ModuleMeta, check
 if TYPE_CHECKING:  # A push from the cache packs nothing, and need not wait for the compiler's packages.
     from controller.compiler import Build, CompiledModule
 
-REVISION = "revision"
-"""Provenance that says where a build was made and not what is in it: the same bytes are the same release."""
+GRAPH, SBOM, REVISION = "graph", "sbom", "revision"
+"""In provenance: digests of the graph document and of the bill of materials; the revision of the project."""
+
+CIRCUMSTANCES = frozenset({SBOM, REVISION})
+"""What says where a build was made and not what is in it: the same bytes are the same release."""
 
 
 def pack(build: "Build", samples: Sequence[Arrays], instantiate: Callable[[bytes], Runner]) -> Package:
@@ -33,22 +36,23 @@ def pack(build: "Build", samples: Sequence[Arrays], instantiate: Callable[[bytes
     """
     if not build.modules:
         raise InputError(f"{build.name} {build.version} has no module to release")
-    files = {target: (check(module.wasm), module.wasm) for target, module in sorted(build.modules.items())}
-    golden = record(files, samples, instantiate)
+    from controller.releases.sbom import bill  # noqa: PLC0415 - a third of a second, for those who pack
+
     blobs = _Blobs()
-    deadline = build.project.limits.deadline_ms
-    targets = {
-        target: _target(build.modules[target], meta, deadline, golden, blobs)
-        for target, (meta, _) in files.items()
+    deadlines = dict.fromkeys(build.modules, build.project.limits.deadline_ms)
+    targets = _cut(build.modules, samples, deadlines, instantiate, blobs)
+    provenance = {
+        **build.provenance,
+        GRAPH: blobs.keep(build.graph).hex(),
+        SBOM: blobs.keep(bill(build, targets)).hex(),
     }
-    provenance = {**build.provenance, "graph": blobs.keep(build.graph).hex()}
     content = Manifest(
         model=build.name,
         version=build.version,
         sequence=0,
         floor=0,
         classes=tuple(build.project.classes),
-        provenance=sha256(cbor.encode({key: value for key, value in provenance.items() if key != REVISION})),
+        provenance=sha256(cbor.encode({k: v for k, v in provenance.items() if k not in CIRCUMSTANCES})),
         targets=targets,
     )
     return Package(
@@ -60,6 +64,42 @@ def pack(build: "Build", samples: Sequence[Arrays], instantiate: Callable[[bytes
         blobs=blobs.by_digest,
         content=sha256(content.encode()),
     )
+
+
+def cut(
+    modules: Mapping[str, "CompiledModule"],
+    samples: Sequence[Arrays],
+    deadlines: Mapping[str, int],
+    instantiate: Callable[[bytes], Runner],
+) -> dict[str, Target]:
+    """What a manifest says of modules, each checked and run on the samples.
+
+    Args:
+        modules: By target.
+        samples: Real inputs for the golden test, at the modules' types.
+        deadlines: Of an inference, ms, by target.
+        instantiate: Makes a module runnable, in reset state.
+
+    Raises:
+        ModuleError: a module that is not sound.
+        TargetsDifferError: modules that do not agree on a golden case.
+    """
+    return _cut(modules, samples, deadlines, instantiate, _Blobs())
+
+
+def _cut(
+    modules: Mapping[str, "CompiledModule"],
+    samples: Sequence[Arrays],
+    deadlines: Mapping[str, int],
+    instantiate: Callable[[bytes], Runner],
+    blobs: "_Blobs",
+) -> dict[str, Target]:
+    files = {target: (check(module.wasm), module.wasm) for target, module in sorted(modules.items())}
+    golden = record(files, samples, instantiate)
+    return {
+        target: _target(modules[target], meta, deadlines[target], golden, blobs)
+        for target, (meta, _) in files.items()
+    }
 
 
 class _Blobs:
