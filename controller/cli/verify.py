@@ -37,12 +37,12 @@ def verify(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Rebuild a release from the graph it keeps: every byte must come out the same.
+    """Rebuild a release from the graph it keeps, and compare every byte.
 
     fleet release verify crop-model 1.3.0
 
-    Checks the signatures, fetches what the release keeps, compiles every module again and
-    runs its golden cases. Calibration is not repeated.
+    Checks the signatures, fetches what the release keeps, compiles every module
+    again and runs its golden cases. Calibration is not repeated.
     """
     from controller.releases.rebuild import rebuild  # noqa: PLC0415 - the compiler is slow to import
 

@@ -41,11 +41,8 @@ def pack(build: "Build", samples: Sequence[Arrays], instantiate: Callable[[bytes
     blobs = _Blobs()
     deadlines = dict.fromkeys(build.modules, build.project.limits.deadline_ms)
     targets = _cut(build.modules, samples, deadlines, instantiate, blobs)
-    provenance = {
-        **build.provenance,
-        GRAPH: blobs.keep(build.graph).hex(),
-        SBOM: blobs.keep(bill(build, targets)).hex(),
-    }
+    provenance = {**build.provenance, GRAPH: blobs.keep(build.graph).hex()}
+    provenance[SBOM] = blobs.keep(bill(build, provenance, targets)).hex()
     content = Manifest(
         model=build.name,
         version=build.version,

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 _PRODUCT = "modelfleet"
 
 
-def bill(build: "Build", targets: Mapping[str, Target]) -> bytes:
+def bill(build: "Build", origin: Mapping[str, str], targets: Mapping[str, Target]) -> bytes:
     """Describe a release.
 
     Args:
         build: From the compiler.
+        origin: Its provenance.
         targets: Its modules, cut.
     """
-    origin = build.provenance
     model = Component(
         name=build.name,
         version=build.version,

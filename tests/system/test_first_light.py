@@ -94,6 +94,23 @@ class Story:
         assert rollout["state"] == "done"
         assert rollout["sent"] == 0
 
+    def test_the_release_is_rebuilt_from_what_the_controller_keeps(self, fleet, tmp_path):
+        shown = fleet.fleet("release", "verify", "crop-model", "1.0.0", quiet=True).stdout
+        assert shown.count("the same bytes") == 2
+        assert "verified: crop-model 1.0.0" in shown
+        bill = tmp_path / "bill.json"
+        fleet.fleet("release", "sbom", "crop-model", "1.0.0", "-o", bill, quiet=True)
+        assert json.loads(bill.read_text())["metadata"]["component"]["name"] == "crop-model"
+        graph = fleet.json("release", "show", "crop-model", "1.0.0")["provenance"]["graph"]
+        (kept,) = (path for path in fleet.folder.rglob(f"*{graph[2:]}") if path.is_file())
+        sound = kept.read_bytes()
+        kept.write_bytes(sound[:-1])
+        words = [BIN / "fleet", "release", "verify", "crop-model", "1.0.0"]
+        refused = subprocess.run(words, env=fleet.env, capture_output=True, text=True, check=False)
+        kept.write_bytes(sound)
+        assert refused.returncode == 1, refused.stderr
+        assert f"blob sha256:{graph[:8]}… was damaged" in refused.stderr
+
     def test_dry_run_says_what_would_be_sent_and_why_a_device_does_not_fit(self, fleet, tmp_path):
         fleet.fleet("enroll", "board-1", "--class", "fpga", "--out", tmp_path / "board-1.invite", quiet=True)
         fleet.fleet("group", "add", "farm-a", "board-1", quiet=True)

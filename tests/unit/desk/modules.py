@@ -71,8 +71,10 @@ def build(adds=None, seed=0, **more):
         )
     fields = {
         "name": "toy", "version": "1.0.0", "modules": modules, "graph": b"\xa0",
-        "provenance": {"onnx": "77ab", "revision": "3f1c"},
+        "provenance": {"onnx": "77ab", "compiler": "c0de", "revision": "3f1c"},
         "accuracy": None, "layers_int8": ("/conv",), "layers_float": {},
-        "project": SimpleNamespace(classes=["linux"], limits=SimpleNamespace(deadline_ms=1000)),
+        "project": SimpleNamespace(
+            classes=["linux"], limits=SimpleNamespace(deadline_ms=1000), onnx="toy.onnx", source=None
+        ),
     }  # fmt: skip
     return SimpleNamespace(**(fields | more))
