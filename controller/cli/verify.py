@@ -16,10 +16,11 @@ from controller.cli.terminal import NEEDS_YOU, SETTLED, answers, emit, say
 from controller.cli.writing import write_bytes
 from controller.client import Client
 from controller.releases.errors import EvidenceError, NotReproducedError
-from protocol import api
+from protocol import api, cose
 from protocol.chunks import sha256
 from protocol.documents import MAX_MANIFEST, Manifest
 from protocol.errors import InputError
+from protocol.keys import PublicKey
 from protocol.trust import MANIFEST, Verifier
 
 if TYPE_CHECKING:
@@ -49,12 +50,12 @@ def verify(
     trusted = _trusted(root)
     with Client.from_environment() as client:
         release = client.release(model, version)
-        manifest = _open(release, trusted)
+        manifest, signers = _open(release, trusted)
         done = rebuild(manifest, lambda digest: client.get_blob(digest.hex()))
     if json:
-        emit(_document(release, done))
+        emit(_document(manifest, signers, done))
     else:
-        say(_shown(release, done, answers().width))
+        say(_shown(manifest, signers, done, answers().width))
     if not done.holds:
         raise NotReproducedError(
             f"{model} {version} does not come out the same here",
@@ -102,20 +103,23 @@ def _trusted(file: Path | None) -> Verifier:
         ) from error
 
 
-def _open(release: api.Release, trusted: Verifier) -> Manifest:
-    payload = trusted.open_signed(
-        MANIFEST, bytes.fromhex(release.signed), "release", max_payload=MAX_MANIFEST
-    )
+def _open(release: api.Release, trusted: Verifier) -> tuple[Manifest, list[str]]:
+    """The manifest, and the ids of the keys whose signatures are good: nothing that the controller claims."""
+    signed = bytes.fromhex(release.signed)
+    payload = trusted.open_signed(MANIFEST, signed, "release", max_payload=MAX_MANIFEST)
     manifest = Manifest.decode(payload)
     if (manifest.model, manifest.version) != (release.model, release.version):
         raise EvidenceError(
             f"the controller gave the manifest of {manifest.model} {manifest.version} "
             f"for {release.model} {release.version}"
         )
-    return manifest
+    root = trusted.root
+    keys = {kid: PublicKey.from_cose(root.keys[kid]) for kid in root.roles["release"].keys}
+    good = cose.parse(signed, max_payload=MAX_MANIFEST).signers(MANIFEST, keys)
+    return manifest, sorted(kid.hex() for kid in good)
 
 
-def _shown(release: api.Release, done: "Rebuild", width: int) -> Text:
+def _shown(manifest: Manifest, signers: list[str], done: "Rebuild", width: int) -> Text:
     modules: list[list[Cell]] = [
         [
             module.target,
@@ -133,25 +137,22 @@ def _shown(release: api.Release, done: "Rebuild", width: int) -> Text:
         Column("RELEASED"),
         Column("REBUILT", wraps=True),
     ]
-    head = Text.assemble(
-        f"{release.model} {release.version}  {text.short(release.manifest)}   ",
-        f"signed by {signer_names(release.signers)}",
-    )
+    name = f"{manifest.model} {manifest.version}"
+    digest = sha256(manifest.encode()).hex()
+    head = Text(f"{name}  {text.short(digest)}   signed by {signer_names(signers)}")
     lines = [
         head,
-        Text(
-            f"  graph     {text.short(done.provenance['graph'])}   what calibration left, kept by the release"
-        ),
+        Text(f"  graph     {text.short(done.provenance['graph'])}   the quantized model, which it keeps"),
         Text(f"  golden    {text.some(done.golden, 'case')} run again"),
         *(
-            Text(f"  {name:<9} {_brief(here)} here, the release was made by {_brief(said)}", NEEDS_YOU)
-            for name, (said, here) in done.others.items()
+            Text(f"  {what:<9} {_brief(here)} here, the release was made by {_brief(said)}", NEEDS_YOU)
+            for what, (said, here) in done.others.items()
         ),
         Text(),
         table(columns, modules, width, indent=2),
     ]
     if done.holds:
-        lines += [Text(), Text(f"verified: {release.model} {release.version} is what its graph compiles to")]
+        lines += [Text(), Text(f"verified: {name} is what its graph compiles to")]
     return Text("\n").join(lines)
 
 
@@ -168,12 +169,12 @@ def _remedy(done: "Rebuild") -> str:
     return f"repeat it with {wanted}{at}"
 
 
-def _document(release: api.Release, done: "Rebuild") -> dict[str, object]:
+def _document(manifest: Manifest, signers: list[str], done: "Rebuild") -> dict[str, object]:
     return {
-        "model": release.model,
-        "version": release.version,
-        "manifest": release.manifest,
-        "signers": release.signers,
+        "model": manifest.model,
+        "version": manifest.version,
+        "manifest": sha256(manifest.encode()).hex(),
+        "signers": signers,
         "reproduced": done.holds,
         "golden": done.golden,
         "modules": [
