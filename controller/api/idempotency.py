@@ -1,12 +1,11 @@
 """`Idempotency-Key`: a write that is sent twice is done once and answered twice.
 
 The scheme is that of the IETF draft "The Idempotency-Key HTTP Header Field": the answer is kept under
-the key, together with a digest of the request it belongs to.
+the key and who used it, together with a digest of the request it belongs to.
 """
 
 import asyncio
 import hashlib
-import hmac
 from collections.abc import Callable
 from weakref import WeakValueDictionary
 
@@ -15,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from controller.api.guard import CALLER
 from controller.store import Store, tables
 from controller.store.records import add, forget_answers, one
 from protocol.api import Problem
@@ -29,17 +29,17 @@ KEPT = 86400
 class Idempotency:
     """Middleware that answers a repeated write from memory."""
 
-    def __init__(self, app: ASGIApp, store: Store, clock: Callable[[], int], token: str) -> None:
+    def __init__(self, app: ASGIApp, store: Store, clock: Callable[[], int]) -> None:
         self._app = app
         self._store = store
         self._clock = clock
-        self._token = token
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         key = Headers(scope=scope).get("idempotency-key") if scope["type"] == "http" else None
-        if key is None or scope["method"] not in _WRITES or not self._is_authorized(scope):
+        who = scope.get(CALLER)
+        if key is None or scope["method"] not in _WRITES or who is None:
             await self._app(scope, receive, send)
             return
         if len(key) > 128:
@@ -49,6 +49,7 @@ class Idempotency:
         if body is None:
             await _problem(413, "the body is too large")(scope, receive, send)
             return
+        key = f"{who.name}:{key}"
         request = hashlib.sha256(f"{scope['method']} {scope['path']}\n".encode() + body).hexdigest()
         # The same key twice at once: the second waits and is answered like the first.
         async with self._turns.setdefault(key, asyncio.Lock()):
@@ -64,10 +65,6 @@ class Idempotency:
             await self._app(scope, _replay(body), recorder.send)
             if 200 <= recorder.status < 300 and len(recorder.body) <= MAX_KEPT:
                 await run_in_threadpool(self._keep, key, request, recorder.status, recorder.body)
-
-    def _is_authorized(self, scope: Scope) -> bool:
-        sent = Headers(scope=scope).get("authorization", "")
-        return hmac.compare_digest(sent.encode(), f"Bearer {self._token}".encode())
 
     def _find(self, key: str) -> tuple[str, int, bytes] | None:
         with self._store.transaction() as tx:

@@ -14,6 +14,10 @@ class TokenError(RefusedError):
     """A request without the right token."""
 
 
+class RoleError(RefusedError):
+    """A request that asks for more than the role of its token may."""
+
+
 _STATUS: list[tuple[type[FleetError], int]] = [
     (TokenError, 401),
     (NotFoundError, 404),

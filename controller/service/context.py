@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from controller.service.audit import record
 from controller.store import BlobStore, Store
 from controller.store.records import add_event
 from protocol.documents import Root
@@ -109,6 +110,10 @@ class Context:
     def root(self) -> Root:
         """The newest root."""
         return read_root(self.roots[max(self.roots)])
+
+    def audit(self, tx: Connection, action: str, text: str) -> None:
+        """Write down that the caller changed something."""
+        record(tx, self.clock(), action, text)
 
     def event(self, tx: Connection, device: str | None, kind: str, text: str) -> None:
         """Remember that something happened."""

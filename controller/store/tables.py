@@ -124,9 +124,31 @@ retained = Table(
     Column("kind", String(16), nullable=False),
 )  # fmt: skip
 
+tokens = Table(
+    "tokens", metadata,
+    Column("name", String(63), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Column("last_used", BigInteger),
+)  # fmt: skip
+
+# Append-only: the migration gives it triggers that refuse anything else.
+audit = Table(
+    "audit", metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("who", String(63), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+)  # fmt: skip
+
 answers = Table(
     "answers", metadata,
-    Column("key", String(128), primary_key=True),
+    Column("key", String(200), primary_key=True),
     Column("request", String(64), nullable=False),
     Column("status", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
