@@ -2,12 +2,13 @@
 
 import contextlib
 import fcntl
+import ipaddress
 import json
 import logging
 import os
-import secrets
 import signal
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from controller.api import make_app
 from controller.delivery import Broker, Link
 from controller.service import Context, Service
+from controller.service.tokens import make_secret
 from controller.store import BlobStore, Store
 from protocol import topics
 from protocol.errors import InputError
@@ -31,6 +33,14 @@ log = logging.getLogger(__name__)
 
 TICK = 1.0
 """Seconds between looks at what lags."""
+
+
+@dataclass(frozen=True)
+class Tls:
+    """PEM files: the certificate with its chain, and its private key."""
+
+    certificate: Path
+    key: Path
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,8 @@ def run_server(  # noqa: PLR0913 - the options of `fleet up`
     mqtt_port: int = 7401,
     broker: str | None = None,
     host: str = "127.0.0.1",
+    tls: Tls | None = None,
+    public_url: str | None = None,
     on_ready: Callable[[ServerInfo], None] = lambda _: None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; the embedded broker ends with it.
@@ -59,16 +71,24 @@ def run_server(  # noqa: PLR0913 - the options of `fleet up`
         mqtt_port: Of the embedded broker.
         broker: Another broker to use instead, `mqtt://host:port`.
         host: Address to listen on.
+        tls: Certificate of the HTTP API; needed on any address that others reach.
+        public_url: How devices and other desks reach the API, if not by `host` and `port`.
         on_ready: Told when both answer.
 
     Raises:
-        InputError: no keys in `data`, another controller uses it, or a port is taken.
+        InputError: no keys in `data`, another controller uses it, a port is taken, or the certificate
+            cannot be used.
         UnreachableError: the given broker does not answer.
     """
+    if tls is None and not _is_loopback(host):
+        raise InputError(
+            f"{host} is not this machine alone, and tokens must not cross a network in the clear",
+            remedy="fleet up --host … --tls-cert FILE --tls-key FILE",
+        )
     director, roots = _keys(data)
-    token = _secret(data / "token", lambda: secrets.token_urlsafe(32))
+    token = _secret(data / "token", make_secret)
     exchange = _secret(data / "x25519.key", lambda: X25519PrivateKey.generate().private_bytes_raw().hex())
-    url = f"http://{host}:{port}"
+    url = public_url or f"{'http' if tls is None else 'https'}://{host}:{port}"
     listener = _listen(host, port)
     store = Store(f"sqlite:///{data / 'fleet.db'}")
     with contextlib.ExitStack() as stack:
@@ -112,10 +132,19 @@ def run_server(  # noqa: PLR0913 - the options of `fleet up`
         stack.callback(link.stop)
         link.start()
         stack.enter_context(_ticking(service))
-        _announce(data, url, broker, token)
+        _announce(data, url, broker, token, tls)
         stack.callback((data / "controller.json").unlink, missing_ok=True)
         on_ready(ServerInfo(url, broker, data))
-        _serve(service, token, listener)
+        _serve(service, token, listener, tls)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _keys(data: Path) -> tuple[SoftwareKey, dict[int, bytes]]:
@@ -191,12 +220,15 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _announce(data: Path, url: str, broker: str, token: str) -> None:
-    """Let this user's commands find the controller."""
+def _announce(data: Path, url: str, broker: str, token: str, tls: Tls | None) -> None:
+    """Let this user's commands find the controller; they trust its very certificate."""
     state = {"pid": os.getpid(), "controller": url, "broker": broker}
     _write(data / "controller.json", json.dumps(state).encode())
+    fields = {"controller": url, "token": token}
+    if tls is not None:
+        fields["ca"] = str(tls.certificate.resolve())
     client = platformdirs.user_config_path("fleet", appauthor=False) / "client.json"
-    _write(client, json.dumps({"controller": url, "token": token}).encode(), mode=0o600)
+    _write(client, json.dumps(fields).encode(), mode=0o600)
 
 
 @contextlib.contextmanager
@@ -221,10 +253,19 @@ def _ticking(service: Service) -> Iterator[None]:
         thread.join(10)
 
 
-def _serve(service: Service, token: str, listener: socket.socket) -> None:
+def _serve(service: Service, token: str, listener: socket.socket, tls: Tls | None) -> None:
     config = uvicorn.Config(
-        make_app(service, token), log_level="warning", access_log=False, timeout_graceful_shutdown=2
-    )
+        make_app(service, token), log_level="warning", access_log=False, timeout_graceful_shutdown=2,
+        ssl_certfile=tls.certificate if tls else None, ssl_keyfile=tls.key if tls else None,
+    )  # fmt: skip
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        raise InputError(
+            f"the certificate and its key cannot be used: {error.strerror or error}",
+            where=f"{tls.certificate}, {tls.key}" if tls else None,
+            remedy="--tls-cert takes the PEM chain, --tls-key its private key without a passphrase",
+        ) from error
     server = uvicorn.Server(config)
     # uvicorn raises the signal again after its shutdown; it was asked for, so it ends well.
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -66,6 +66,13 @@ class NewToken(Token):
     token: str
 
 
+class Me(Resource):
+    """Whose token a request has."""
+
+    name: str
+    role: RoleName
+
+
 class AuditEntry(Resource):
     """One line of the audit log; `protocol.audit` says what `digest` is over."""
 

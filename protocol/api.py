@@ -37,6 +37,7 @@ class Problem(Resource):
     """RFC 9457 problem details."""
 
     type: str = "about:blank"
+    """`urn:fleet:token` if the token is not known, or may not do this."""
     status: int
     title: str
     detail: str | None = None

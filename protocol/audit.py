@@ -46,9 +46,7 @@ def follow(head: Head, entries: Iterable[AuditEntry]) -> Head:
                 where=f"entry {entry.number} follows entry {head.number}",
                 remedy="entries were removed: compare with a backup of the controller's database",
             )
-        found = digest(
-            head.digest, entry.number, entry.at, entry.who, entry.role, entry.action, entry.text
-        )
+        found = digest(head.digest, entry.number, entry.at, entry.who, entry.role, entry.action, entry.text)
         if found.hex() != entry.digest:
             raise AuditError(
                 f"entry {entry.number} of the audit log, or the one before it, was changed",

@@ -1,19 +1,21 @@
 """Routes of `/api/v1`; `protocol.api` describes what goes in and out."""
 
-import hmac
+import time
 from importlib.metadata import version
 from typing import Annotated, Literal
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import Depends, FastAPI, Header, Path, Query, Request, Response
+from fastapi import FastAPI, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from controller.api import problems
 from controller.api.body_limit import BodyLimit
+from controller.api.guard import CALLER, Guard, may
 from controller.api.idempotency import Idempotency
-from controller.service import NotFoundError, Service
+from controller.service import NotFoundError, Service, Tokens
 from controller.store import BlobStore
-from protocol import api
+from protocol import access, api
+from protocol.access import Role
 from protocol.errors import InputError
 from protocol.message import Name, Version
 
@@ -32,27 +34,24 @@ def make_app(service: Service, token: str) -> FastAPI:  # noqa: C901, PLR0915 - 
 
     Args:
         service: The use cases.
-        token: Bearer token that every endpoint but `/health` and the claim asks for.
+        token: Of who runs the controller; every endpoint but `/health` and the claim asks for a token.
     """
     app = FastAPI(title="Fleet controller", version="1", docs_url=None, redoc_url=None)
     problems.install(app)
     context = service.context
-
-    def authorize(authorization: Annotated[str, Header()] = "") -> None:
-        if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
-            raise problems.TokenError("the request has no valid token", remedy="set FLEET_TOKEN")
-
-    guarded = [Depends(authorize)]
+    tokens = Tokens(context, token)
+    views, operates, releases_, owns = ([may(role)] for role in Role)
     waiters = CapacityLimiter(MAX_WAITERS)
     v1 = "/api/v1"
     app.add_middleware(BodyLimit)
-    app.add_middleware(Idempotency, store=context.store, clock=context.clock, token=token)
+    app.add_middleware(Idempotency, store=context.store, clock=context.clock)
+    app.add_middleware(Guard, tokens=tokens, context=context, clock=time.monotonic)
 
     @app.get("/health")
     def health() -> dict[str, str]:
         return {"status": "ok", "broker": "connected" if context.publisher.is_connected else "away"}
 
-    @app.get(f"{v1}/info", dependencies=guarded)
+    @app.get(f"{v1}/info", dependencies=views)
     def info() -> api.Info:
         return api.Info(
             version=version("modelfleet"),
@@ -62,7 +61,7 @@ def make_app(service: Service, token: str) -> FastAPI:  # noqa: C901, PLR0915 - 
             director=context.director.public.id.hex(),
         )
 
-    @app.get(f"{v1}/roots/{{number}}", dependencies=guarded)
+    @app.get(f"{v1}/roots/{{number}}", dependencies=views)
     def root(number: str) -> api.RootUpload:
         newest = max(context.roots)
         known = {str(version): signed for version, signed in context.roots.items()} | {
@@ -72,28 +71,28 @@ def make_app(service: Service, token: str) -> FastAPI:  # noqa: C901, PLR0915 - 
             raise NotFoundError(f"there is no root {number[:20]}", where=f"the newest is {newest}")
         return api.RootUpload(root=known[number].hex())
 
-    @app.post(f"{v1}/roots", dependencies=guarded)
+    @app.post(f"{v1}/roots", dependencies=owns)
     def add_root(upload: api.RootUpload) -> api.Info:
         service.add_root(bytes.fromhex(upload.root))
         return info()
 
-    @app.post(f"{v1}/devices", status_code=201, dependencies=guarded)
+    @app.post(f"{v1}/devices", status_code=201, dependencies=operates)
     def enrol(request: api.DeviceCreate) -> api.Enrolment:
         return service.devices.enrol(request)
 
-    @app.get(f"{v1}/devices", dependencies=guarded)
+    @app.get(f"{v1}/devices", dependencies=views)
     def devices(group: Name | None = None, cursor: str = "", limit: Limit = 100) -> api.DevicePage:
         return service.devices.page(group, cursor, limit)
 
-    @app.get(f"{v1}/devices/{{name}}", dependencies=guarded)
+    @app.get(f"{v1}/devices/{{name}}", dependencies=views)
     def device(name: Name) -> api.Device:
         return service.devices.get(name)
 
-    @app.delete(f"{v1}/devices/{{name}}", status_code=204, dependencies=guarded)
+    @app.delete(f"{v1}/devices/{{name}}", status_code=204, dependencies=operates)
     def unenrol(name: Name) -> None:
         service.devices.delete(name)
 
-    @app.put(f"{v1}/devices/{{name}}/labels", dependencies=guarded)
+    @app.put(f"{v1}/devices/{{name}}/labels", dependencies=operates)
     def labels(name: Name, request: api.Labels) -> api.Device:
         return service.devices.set_labels(name, request.labels)
 
@@ -101,70 +100,70 @@ def make_app(service: Service, token: str) -> FastAPI:  # noqa: C901, PLR0915 - 
     def claim(name: Name, request: api.Claim) -> api.Claimed:
         return service.devices.claim(name, request)
 
-    @app.get(f"{v1}/devices/{{name}}/why", dependencies=guarded)
+    @app.get(f"{v1}/devices/{{name}}/why", dependencies=views)
     def why(name: Name) -> api.Why:
         return service.status.why(name)
 
-    @app.post(f"{v1}/devices/{{name}}/profiles", status_code=201, dependencies=guarded)
+    @app.post(f"{v1}/devices/{{name}}/profiles", status_code=201, dependencies=operates)
     def profile(name: Name, request: api.ProfileRequest) -> api.DeviceProfile:
         return service.commands.profile(name, request)
 
-    @app.get(f"{v1}/devices/{{name}}/profiles/{{identity}}", dependencies=guarded)
+    @app.get(f"{v1}/devices/{{name}}/profiles/{{identity}}", dependencies=views)
     async def profiled(
         name: Name, identity: api.CommandId, wait: Annotated[float, Query(ge=0, le=60)] = 0
     ) -> api.DeviceProfile:
         return await to_thread.run_sync(service.commands.get, name, identity, wait, limiter=waiters)
 
-    @app.patch(f"{v1}/groups/{{name}}", dependencies=guarded)
+    @app.patch(f"{v1}/groups/{{name}}", dependencies=operates)
     def change_group(name: Name, request: api.GroupChange) -> api.Group:
         return service.groups.change(name, request)
 
-    @app.get(f"{v1}/groups", dependencies=guarded)
+    @app.get(f"{v1}/groups", dependencies=views)
     def groups() -> list[api.Group]:
         return service.groups.list()
 
-    @app.get(f"{v1}/groups/{{name}}", dependencies=guarded)
+    @app.get(f"{v1}/groups/{{name}}", dependencies=views)
     def group(name: Name) -> api.Group:
         return service.groups.get(name)
 
-    @app.delete(f"{v1}/groups/{{name}}", status_code=204, dependencies=guarded)
+    @app.delete(f"{v1}/groups/{{name}}", status_code=204, dependencies=operates)
     def delete_group(name: Name) -> None:
         service.groups.delete(name)
 
-    @app.post(f"{v1}/releases/reserve", dependencies=guarded)
+    @app.post(f"{v1}/releases/reserve", dependencies=releases_)
     def reserve(request: api.Reserve) -> api.Reservation:
         return service.releases.reserve(request)
 
-    @app.post(f"{v1}/blobs/missing", dependencies=guarded)
+    @app.post(f"{v1}/blobs/missing", dependencies=releases_)
     def missing(request: api.Digests) -> api.Digests:
         return api.Digests(digests=[digest for digest in request.digests if not context.blobs.has(digest)])
 
-    @app.put(f"{v1}/blobs/{{digest}}", status_code=204, dependencies=guarded)
+    @app.put(f"{v1}/blobs/{{digest}}", status_code=204, dependencies=releases_)
     async def put_blob(digest: api.HexDigest, request: Request) -> None:
         await run_in_threadpool(context.blobs.put, digest, await _body(request))
 
-    @app.get(f"{v1}/blobs/{{digest}}", dependencies=guarded, response_class=Response)
+    @app.get(f"{v1}/blobs/{{digest}}", dependencies=views, response_class=Response)
     def get_blob(digest: api.HexDigest) -> Response:
         return Response(_blob(context.blobs, digest), media_type="application/octet-stream")
 
-    @app.post(f"{v1}/releases", status_code=201, dependencies=guarded)
+    @app.post(f"{v1}/releases", status_code=201, dependencies=releases_)
     def register(request: api.ReleaseUpload) -> api.Release:
         return service.releases.register(bytes.fromhex(request.manifest))
 
-    @app.get(f"{v1}/releases", dependencies=guarded)
+    @app.get(f"{v1}/releases", dependencies=views)
     def releases(model: Name | None = None, cursor: Cursor = None, limit: Limit = 100) -> api.ReleasePage:
         return service.releases.page(model, cursor, limit)
 
-    @app.get(f"{v1}/releases/{{model}}/{{version}}", dependencies=guarded)
+    @app.get(f"{v1}/releases/{{model}}/{{version}}", dependencies=views)
     def release(model: Name, version: Version) -> api.Release:
         return service.releases.get(model, version)
 
-    @app.post(f"{v1}/releases/{{model}}/{{version}}/withdraw", dependencies=guarded)
+    @app.post(f"{v1}/releases/{{model}}/{{version}}/withdraw", dependencies=releases_)
     def withdraw(model: Name, version: Version) -> api.Release:
         return service.releases.withdraw(model, version)
 
     @app.post(
-        f"{v1}/pushes", status_code=201, dependencies=guarded, response_model=api.Started | api.PushPlan,
+        f"{v1}/pushes", status_code=201, dependencies=operates, response_model=api.Started | api.PushPlan,
         responses={200: {"model": api.PushPlan}},
     )  # fmt: skip
     def push(request: api.PushRequest, response: Response) -> api.PushPlan | api.Started:
@@ -172,36 +171,57 @@ def make_app(service: Service, token: str) -> FastAPI:  # noqa: C901, PLR0915 - 
             response.status_code = 200
         return service.rollouts.push(request)
 
-    @app.post(f"{v1}/rollbacks", status_code=201, dependencies=guarded)
+    @app.post(f"{v1}/rollbacks", status_code=201, dependencies=operates)
     def rollback(request: api.RollbackRequest) -> api.Started:
         return service.rollouts.rollback(request)
 
-    @app.post(f"{v1}/removals", status_code=201, dependencies=guarded)
+    @app.post(f"{v1}/removals", status_code=201, dependencies=operates)
     def remove(request: api.RemoveRequest) -> api.Started:
         return service.rollouts.remove(request)
 
-    @app.get(f"{v1}/rollouts", dependencies=guarded)
+    @app.get(f"{v1}/rollouts", dependencies=views)
     def rollouts(cursor: Cursor = None, limit: Limit = 20) -> api.RolloutPage:
         return service.rollouts.page(cursor, limit)
 
-    @app.get(f"{v1}/rollouts/{{number}}", dependencies=guarded)
+    @app.get(f"{v1}/rollouts/{{number}}", dependencies=views)
     async def rollout(
         number: Number, after: Cursor = None, wait: Annotated[float, Query(ge=0, le=60)] = 0
     ) -> api.Rollout:
         # Threads of their own: those who wait must not keep others from asking.
         return await to_thread.run_sync(service.rollouts.get, number, after, wait, limiter=waiters)
 
-    @app.post(f"{v1}/rollouts/{{number}}/{{action}}", dependencies=guarded)
+    @app.post(f"{v1}/rollouts/{{number}}/{{action}}", dependencies=operates)
     def act(number: Number, action: Literal["pause", "resume", "stop", "back"]) -> api.Rollout:
         return service.rollouts.act(number, action)
 
-    @app.get(f"{v1}/status", dependencies=guarded)
+    @app.get(f"{v1}/status", dependencies=views)
     def status() -> api.Status:
         return service.status.status()
 
-    @app.get(f"{v1}/events", dependencies=guarded)
+    @app.get(f"{v1}/events", dependencies=views)
     def events(device: Name | None = None, after: Cursor = None, limit: Limit = 100) -> list[api.Event]:
         return service.status.events(device, after, limit)
+
+    @app.get(f"{v1}/me", dependencies=views)
+    def me(request: Request) -> access.Me:
+        who = request.scope[CALLER]
+        return access.Me(name=who.name, role=who.role.text)
+
+    @app.post(f"{v1}/tokens", status_code=201, dependencies=owns)
+    def create_token(request: access.TokenCreate) -> access.NewToken:
+        return tokens.create(request)
+
+    @app.get(f"{v1}/tokens", dependencies=owns)
+    def list_tokens() -> list[access.Token]:
+        return tokens.list()
+
+    @app.delete(f"{v1}/tokens/{{name}}", status_code=204, dependencies=owns)
+    def revoke_token(name: Name) -> None:
+        tokens.revoke(name)
+
+    @app.get(f"{v1}/audit", dependencies=views)
+    def audit(cursor: Cursor = None, limit: Limit = 500) -> access.AuditPage:
+        return service.audit.page(cursor, limit)
 
     return app
 

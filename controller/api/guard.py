@@ -36,9 +36,7 @@ class Guard:
         clock: Seconds that only grow.
     """
 
-    def __init__(
-        self, app: ASGIApp, tokens: Tokens, context: Context, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, app: ASGIApp, tokens: Tokens, context: Context, clock: Callable[[], float]) -> None:
         self._app = app
         self._tokens = tokens
         self._context = context
@@ -62,7 +60,7 @@ class Guard:
         else:
             await self._app(scope, receive, send)
 
-    async def _with_token(  # noqa: PLR0913, PLR0917 - a request, taken apart
+    async def _with_token(
         self, secret: str, address: str, scope: Scope, receive: Receive, send: Send
     ) -> None:
         who = await run_in_threadpool(self._tokens.who, secret)

@@ -9,6 +9,8 @@ from controller.service import ConflictError, NotFoundError, OfflineError
 from protocol.api import Problem
 from protocol.errors import FleetError, InputError, RefusedError, TimedOutError, UnreachableError
 
+TOKEN = "urn:fleet:token"  # noqa: S105 - the name of a problem
+
 
 class TokenError(RefusedError):
     """A request without the right token."""
@@ -47,6 +49,7 @@ def of_fleet_error(_: Request, error: Exception) -> JSONResponse:
     status = next(code for kind, code in _STATUS if isinstance(error, kind))
     return _answer(
         Problem(
+            type=TOKEN if isinstance(error, TokenError | RoleError) else "about:blank",
             status=status,
             title=error.what,
             detail=error.where,

@@ -50,6 +50,9 @@ COMMANDS = {
     "unenroll": _entry("devices", "unenroll", "Forget a device; it keeps what it runs."),
     "label": _entry("devices", "label", "Set or remove labels of a device."),
     "group": _entry("groups", "app", "List and change groups of devices."),
+    "login": _entry("login", "login", "Remember a controller and your token for it."),
+    "token": _entry("tokens", "app", "Make, list and revoke tokens of people and programs."),
+    "audit": _entry("audit", "app", "Show who changed what, and prove that it is unaltered."),
     "keys": _entry("keys", "app", "Make and show the signing keys."),
 }
 

@@ -92,6 +92,11 @@ def local(moment: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
 
 
+def day(moment: int) -> str:
+    """`2027-11-23`, in UTC."""
+    return time.strftime("%Y-%m-%d", time.gmtime(moment))
+
+
 def clock(moment: int, now: float) -> str:
     """Local time of day; with the date when that is not today's."""
     here = time.localtime(moment)

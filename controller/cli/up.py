@@ -1,5 +1,6 @@
 """`fleet up`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from controller.cli.keys import controller_data
 from controller.cli.options import Data
 from controller.cli.terminal import note
+from protocol.errors import InputError
 
 
 def up(
@@ -19,6 +21,20 @@ def up(
         str | None,
         typer.Option("--broker", metavar="URL", help="Use this broker, mqtt://host:port, and start none."),
     ] = None,
+    host: Annotated[
+        str,
+        typer.Option("--host", metavar="ADDRESS", help="To listen on; others than this machine need TLS."),
+    ] = "127.0.0.1",
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option("--tls-cert", metavar="FILE", help="PEM certificate of the HTTP API, with chain."),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option("--tls-key", metavar="FILE", help="Its private key, PEM.")
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option("--url", metavar="URL", help="How devices and desks reach the HTTP API.")
+    ] = None,
 ) -> None:
     """Run the controller and its broker until Ctrl-C.
 
@@ -27,7 +43,12 @@ def up(
     Writes client.json, with which the commands of the same user find it.
     """
     # The server's packages are for this command only.
-    from controller.server import ServerInfo, run_server  # noqa: PLC0415
+    from controller.server import ServerInfo, Tls, run_server  # noqa: PLC0415
+
+    if (tls_cert is None) != (tls_key is None):
+        raise InputError(
+            "a certificate needs its key, and a key its certificate", where="--tls-cert, --tls-key"
+        )
 
     def ready(server: ServerInfo) -> None:
         whose = "" if broker else " (embedded)"
@@ -35,4 +56,7 @@ def up(
         note("ready; Ctrl-C stops it")
 
     note("starting the controller" + ("" if broker else " and its broker"))
-    run_server(controller_data(data), port=port, mqtt_port=mqtt_port, broker=broker, on_ready=ready)
+    run_server(
+        controller_data(data), port=port, mqtt_port=mqtt_port, broker=broker, host=host, public_url=url,
+        tls=Tls(tls_cert, tls_key) if tls_cert and tls_key else None, on_ready=ready,
+    )  # fmt: skip

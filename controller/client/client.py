@@ -11,7 +11,7 @@ from controller.client.config import load_endpoint
 from controller.client.errors import BadAnswerError
 from controller.client.requests import make_request
 from controller.client.transport import Transport
-from protocol import api
+from protocol import access, api
 from protocol.topics import check_name
 
 V1 = "/api/v1"
@@ -189,6 +189,30 @@ class Client:
         if after is not None:
             params["after"] = after
         return self._get(list[api.Event], "/events", params)
+
+    def me(self) -> access.Me:
+        """Whose token this client has."""
+        return self._get(access.Me, "/me")
+
+    def create_token(self, request: access.TokenCreate) -> access.NewToken:
+        """Make a token; the answer is the only place of its secret."""
+        return self._send(access.NewToken, "POST", "/tokens", request)
+
+    def tokens(self) -> list[access.Token]:
+        """All tokens, without their secrets."""
+        return self._get(list[access.Token], "/tokens")
+
+    def revoke_token(self, name: str) -> None:
+        """Refuse a token from now on."""
+        self._request("DELETE", f"/tokens/{check_name(name, 'token name')}")
+
+    def audit(self, after: int = 0) -> Iterator[access.AuditEntry]:
+        """Entries of the audit log with higher numbers, oldest first."""
+        cursor: str | None = str(after)
+        while cursor is not None:
+            page = self._get(access.AuditPage, "/audit", {"cursor": cursor})
+            yield from page.items
+            cursor = page.next
 
     def _request(self, method: str, path: str) -> bytes:
         return self._transport.request(method, V1 + path).content

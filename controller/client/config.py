@@ -19,6 +19,8 @@ class Endpoint:
 
     url: str
     token: str | None = field(default=None, repr=False)
+    ca: Path | None = None
+    """PEM file of the authority, or of the controller's own certificate; None: the system's authorities."""
 
 
 def config_folder() -> Path:
@@ -27,7 +29,7 @@ def config_folder() -> Path:
 
 
 def load_endpoint(env: Mapping[str, str] = os.environ, folder: Path | None = None) -> Endpoint:
-    """`FLEET_CONTROLLER` and `FLEET_TOKEN`, else what `fleet up` wrote for this user.
+    """`FLEET_CONTROLLER`, `FLEET_TOKEN` and `FLEET_CA`, else what `fleet up` or `login` wrote.
 
     The stored token is for the stored address only, so that it is not sent to another host.
 
@@ -43,10 +45,30 @@ def load_endpoint(env: Mapping[str, str] = os.environ, folder: Path | None = Non
             where="FLEET_CONTROLLER" if env.get("FLEET_CONTROLLER") else "client.json",
             remedy=f"an address looks like {DEFAULT_URL}",
         )
-    token = env.get("FLEET_TOKEN")
-    if not token and stored.get("controller", DEFAULT_URL).rstrip("/") == url:
-        token = stored.get("token")
-    return Endpoint(url, token)
+    token, ca = env.get("FLEET_TOKEN"), env.get("FLEET_CA")
+    if stored.get("controller", DEFAULT_URL).rstrip("/") == url:
+        token, ca = token or stored.get("token"), ca or stored.get("ca")
+    return Endpoint(url, token, Path(ca) if ca else None)
+
+
+def save_endpoint(endpoint: Endpoint, folder: Path | None = None) -> Path:
+    """Keep where the controller is for the next commands; readable by this user only.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    path = (folder or config_folder()) / "client.json"
+    fields = {"controller": endpoint.url, "token": endpoint.token, "ca": endpoint.ca and str(endpoint.ca)}
+    beside = path.with_name(path.name + ".new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump({key: value for key, value in fields.items() if value}, file)
+        beside.rename(path)
+    except OSError as error:
+        raise ConfigError(f"cannot write {path.name}: {error.strerror}", where=str(path)) from error
+    return path
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 ConfigError          exit 3   client.json is damaged
 BadAnswerError       exit 1   whatever answers is not a controller of this version
-TokenRefusedError    exit 5   the controller does not know the token
+TokenRefusedError    exit 5   the controller does not know the token, or its role is too low
 """
 
 from protocol.api import Problem
@@ -11,6 +11,8 @@ from protocol.errors import FleetError, InputError, RefusedError, TimedOutError,
 _CLASSES: dict[int, type[FleetError]] = {
     error.exit_code: error for error in (InputError, UnreachableError, RefusedError, TimedOutError)
 }
+
+_TOKEN = "urn:fleet:token"  # noqa: S105 - the name of a problem
 
 
 class ConfigError(InputError):
@@ -22,10 +24,10 @@ class BadAnswerError(FleetError):
 
 
 class TokenRefusedError(RefusedError):
-    """The controller does not let this user in."""
+    """The controller does not let this user in, or not do this."""
 
 
 def from_problem(problem: Problem) -> FleetError:
     """The error that the server raised, with its own words."""
-    kind = _CLASSES.get(problem.exit_code, FleetError)
+    kind = TokenRefusedError if problem.type == _TOKEN else _CLASSES.get(problem.exit_code, FleetError)
     return kind(problem.title, where=problem.detail, remedy=problem.remedy)

@@ -4,6 +4,7 @@ Every write carries an `Idempotency-Key`, so each request may be sent again when
 """
 
 import secrets
+import ssl
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -13,13 +14,30 @@ import httpx
 from pydantic import ValidationError
 
 from controller.client.config import Endpoint
-from controller.client.errors import BadAnswerError, TokenRefusedError, from_problem
+from controller.client.errors import BadAnswerError, ConfigError, TokenRefusedError, from_problem
 from protocol.api import Problem
 from protocol.errors import FleetError, TimedOutError, UnreachableError
 
 ATTEMPTS = 4
 _RETRY_STATUS = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 _WRITES = {"POST", "PUT", "PATCH", "DELETE"}
+
+
+def _trust(endpoint: Endpoint) -> ssl.SSLContext | bool:
+    """The system's authorities; or only the given certificate, an authority's or the controller's own."""
+    if endpoint.ca is None:
+        return True
+    try:
+        context = ssl.create_default_context(cafile=str(endpoint.ca))
+    except (OSError, ssl.SSLError) as error:
+        reason = getattr(error, "strerror", None) or "it holds no certificate"
+        raise ConfigError(
+            f"the controller's certificate cannot be read: {reason}",
+            where=str(endpoint.ca),
+            remedy="fleet login URL --ca FILE, or FLEET_CA=FILE",
+        ) from error
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
 
 
 class Transport:
@@ -46,8 +64,9 @@ class Transport:
         self._sleep = sleep
         # The environment's proxies are for the internet, not for the machine next door.
         self._http = httpx.Client(
-            base_url=endpoint.url, headers=headers, timeout=timeout, transport=via, trust_env=False
-        )
+            base_url=endpoint.url, headers=headers, timeout=timeout, transport=via, trust_env=False,
+            verify=_trust(endpoint),
+        )  # fmt: skip
 
     def close(self) -> None:
         """Close all connections."""
@@ -122,7 +141,7 @@ class Transport:
             sent = "the token that was sent" if self.endpoint.token else "a request without a token"
             return TokenRefusedError(
                 f"the controller at {self.endpoint.url} refuses {sent}",
-                remedy="set FLEET_TOKEN, or run as the user who ran fleet up",
+                remedy="fleet login, set FLEET_TOKEN, or run as the user who ran fleet up",
             )
         try:
             return from_problem(Problem.model_validate_json(answer.content))

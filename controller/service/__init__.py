@@ -1,5 +1,6 @@
 """The controller's use cases."""
 
+from controller.service.audit import AuditLog
 from controller.service.commands import Commands
 from controller.service.context import ConflictError, Context, NotFoundError, OfflineError, Publisher
 from controller.service.devices import Devices
@@ -11,9 +12,10 @@ from controller.service.membership import Membership
 from controller.service.releases import Releases
 from controller.service.rollouts import Rollouts
 from controller.service.status import Status
+from controller.service.tokens import Tokens
 from protocol.trust import Verifier
 
-__all__ = ["ConflictError", "Context", "NotFoundError", "OfflineError", "Publisher", "Service"]
+__all__ = ["ConflictError", "Context", "NotFoundError", "OfflineError", "Publisher", "Service", "Tokens"]
 
 
 class Service:
@@ -27,6 +29,7 @@ class Service:
         status: The fleet in words.
         commands: What is asked of one device at once.
         intake: What devices say.
+        audit: What people changed.
     """
 
     def __init__(self, context: Context) -> None:
@@ -39,6 +42,7 @@ class Service:
         self.rollouts = Rollouts(context, director, library, membership)
         self.status = Status(context, self.rollouts)
         self.commands = Commands(context, self.releases)
+        self.audit = AuditLog(context.store)
         self.intake = Intake(context, director, library, self.rollouts, self.commands)
 
     def add_root(self, signed: bytes) -> None:
@@ -54,3 +58,5 @@ class Service:
             context.keep_root(root.version, signed)
             context.roots[root.version] = signed
             self.intake.root_changed()
+            with context.transaction() as tx:
+                context.audit(tx, "root", f"root {root.version}")

@@ -51,6 +51,7 @@ class Commands:
         context = self._context
         with context.transaction() as tx:
             row = find(tx, name)
+            context.audit(tx, "profile", f"{request.model} on {name}")
         if not row["online"]:
             raise OfflineError(
                 f"{name} is offline and cannot be asked", remedy=f"fleet why {name} says since when"

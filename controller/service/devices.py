@@ -72,6 +72,7 @@ class Devices:
                 token_sha256=hashlib.sha256(token.encode()).hexdigest(), created=context.clock(),
             )  # fmt: skip
             context.event(tx, request.name, "enrolled", "invited; waits for the device to claim its place")
+            context.audit(tx, "enroll", f"{request.name} of class {request.device_class}")
             self._catch_up(tx, request.name)
         invitation = Invitation(
             device=request.name,
@@ -121,6 +122,7 @@ class Devices:
             remove(tx, t.targets, device=name)
             remove(tx, t.devices, name=name)
             context.event(tx, name, "unenrolled", "forgotten; it keeps what it runs")
+            context.audit(tx, "unenroll", name)
             for leaf in ("desired", "reported", "presence"):
                 context.publish(topics.device(name, leaf), b"")
 
@@ -130,6 +132,8 @@ class Devices:
         with context.transaction() as tx:
             find(tx, name)
             change(tx, t.devices, {"name": name}, labels=labels)
+            words = " ".join(f"{key}={value}" for key, value in sorted(labels.items())) or "no labels"
+            context.audit(tx, "label", f"{name}: {words}")
             self._catch_up(tx, name)
             return self.describe(tx, find(tx, name))
 

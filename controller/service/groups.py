@@ -75,6 +75,7 @@ class Groups:
                 parse(request.query)
             if one(tx, t.groups, name=name) is None and not request.remove:
                 add(tx, t.groups, name=name, query=None)
+            self._context.audit(tx, "group", _words(name, request))
             before = set(devices_in(tx, name))
             if request.query is not None:
                 change(tx, t.groups, {"name": name}, query=request.query or None)
@@ -93,6 +94,7 @@ class Groups:
         with self._context.transaction() as tx:
             devices_in(tx, name)
             remove(tx, t.groups, name=name)
+            self._context.audit(tx, "group", f"{name} deleted")
 
     def _describe(self, tx: Connection, name: str) -> api.Group:
         devices = devices_in(tx, name)
@@ -108,6 +110,13 @@ class Groups:
                 if push["group_name"] == name and push["manifest"]
             },
         )
+
+
+def _words(name: str, request: api.GroupChange) -> str:
+    """`farm-a: + dev-1 - dev-2, query site=north`."""
+    members = [*(f"+ {device}" for device in request.add), *(f"- {device}" for device in request.remove)]
+    query = [] if request.query is None else [f"query {request.query or 'none'}"]
+    return f"{name}: " + ", ".join(filter(None, (" ".join(members), *query)))
 
 
 def version_of(tx: Connection, manifest: str) -> str:

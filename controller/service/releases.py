@@ -109,6 +109,8 @@ class Releases:
                 tx, t.releases, manifest=digest, model=manifest.model, version=manifest.version,
                 sequence=manifest.sequence, signed=signed, created=context.clock(), details=details,
             )  # fmt: skip
+            words = f"{manifest.model} {manifest.version}, sequence {manifest.sequence}, sha256:{digest}"
+            context.audit(tx, "release", f"{words}, signed by {', '.join(signers)}")
             return self.describe(tx, find(tx, manifest.model, manifest.version))
 
     def _signers(self, document: cose.Signed) -> list[str]:
@@ -206,6 +208,7 @@ class Releases:
             find(tx, model, version)
             change(tx, t.releases, {"model": model, "version": version}, withdrawn=True)
             context.event(tx, None, "withdrawn", f"{model} {version} was withdrawn")
+            context.audit(tx, "withdraw", f"{model} {version}")
             return self.describe(tx, find(tx, model, version))
 
     def describe(self, tx: Connection, row: RowMapping) -> api.Release:

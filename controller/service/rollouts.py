@@ -179,6 +179,7 @@ class Rollouts:
             plan=document,
         )
         context.event(tx, None, kind, f"{kind} {number}: {model} {release['version']} to {group}")
+        context.audit(tx, kind, f"{model} {release['version']} to {group}, rollout {number}")
         self.step(tx, self._find(tx, number))
         return api.Started(rollout=number, plan=order.plan)
 
@@ -347,6 +348,7 @@ class Rollouts:
             allowed = ("running", "paused") if action == "stop" else (moves[action][0],)
             if row["state"] not in allowed:
                 raise ConflictError(f"rollout {number} is {row['state']}; it cannot {action}")
+            self._context.audit(tx, action, f"rollout {number}")
             if action == "stop":
                 self._save(tx, row, row["plan"], state="stopped", ended=self._context.clock(),
                            outcome="stopped by hand; devices already assigned go on")  # fmt: skip

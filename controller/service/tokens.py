@@ -71,16 +71,13 @@ class Tokens:
                     f"there is a token {request.name} already",
                     remedy=f"take another name, or revoke that one: fleet token revoke {request.name}",
                 )
-            created = context.clock()
-            expires = created + request.days * _DAY
-            add(
-                tx, t.tokens, name=request.name, role=request.role, sha256=_digest(secret),
-                created=created, expires=expires,
+            made = Token(
+                name=request.name, role=request.role, created=context.clock(),
+                expires=context.clock() + request.days * _DAY, last_used=None,
             )  # fmt: skip
+            add(tx, t.tokens, sha256=_digest(secret), **made.model_dump())
             context.audit(tx, "token", f"created {request.name}, {request.role}, for {request.days} days")
-            row = one(tx, t.tokens, name=request.name)
-            assert row is not None
-            return NewToken(**_token(row).model_dump(), token=secret)
+            return NewToken(**made.model_dump(), token=secret)
 
     def list(self) -> list[Token]:
         """All that are not revoked, by name."""
