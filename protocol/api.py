@@ -477,5 +477,10 @@ GET    /api/v1/rollouts/{id}?after=&wait=      Rollout (long poll)
 POST   /api/v1/rollouts/{id}/{pause|resume|stop|back}  Rollout
 GET    /api/v1/status                          Status
 GET    /api/v1/events?device=&after=&limit=    list[Event]
+GET    /api/v1/me                              access.Me
+POST   /api/v1/tokens                          access.TokenCreate -> 201 access.NewToken
+GET    /api/v1/tokens                          list[access.Token]
+DELETE /api/v1/tokens/{name}                   204
+GET    /api/v1/audit?cursor=&limit=            access.AuditPage
 """
 """Method, path, and what goes in and out. Writes take an `Idempotency-Key` header."""

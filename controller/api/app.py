@@ -1,6 +1,7 @@
 """Routes of `/api/v1`; `protocol.api` describes what goes in and out."""
 
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated, Literal
 
@@ -29,12 +30,13 @@ Number = Annotated[int, Path(ge=1, lt=1 << 31)]
 Cursor = Annotated[int | None, Query(ge=0, lt=1 << 31)]
 
 
-def make_app(service: Service, token: str) -> FastAPI:  # noqa: C901, PLR0915 - a list of routes
+def make_app(service: Service, token: str, ticks: Callable[[], float] = time.monotonic) -> FastAPI:  # noqa: C901, PLR0915 - a list of routes
     """The application.
 
     Args:
         service: The use cases.
         token: Of who runs the controller; every endpoint but `/health` and the claim asks for a token.
+        ticks: Seconds that only grow.
     """
     app = FastAPI(title="Fleet controller", version="1", docs_url=None, redoc_url=None)
     problems.install(app)
@@ -45,7 +47,7 @@ def make_app(service: Service, token: str) -> FastAPI:  # noqa: C901, PLR0915 - 
     v1 = "/api/v1"
     app.add_middleware(BodyLimit)
     app.add_middleware(Idempotency, store=context.store, clock=context.clock)
-    app.add_middleware(Guard, tokens=tokens, context=context, clock=time.monotonic)
+    app.add_middleware(Guard, tokens=tokens, context=context, clock=ticks)
 
     @app.get("/health")
     def health() -> dict[str, str]:

@@ -13,7 +13,7 @@ ADDRESSES = 4096
 
 
 class FailureLimit:
-    """Counts failures; a full bucket is forgotten.
+    """Counts attempts, and gives back those that were right: attempts side by side gain nothing.
 
     Args:
         clock: Seconds that only grow.
@@ -23,14 +23,22 @@ class FailureLimit:
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def wait(self, address: str) -> float:
-        """Seconds that an address has to wait before it may try again; 0 if it need not."""
-        return max(0.0, (1 - self._left(_network(address))) * REFILL)
-
-    def failed(self, address: str) -> None:
-        """An attempt from this address was wrong."""
+    def attempt(self, address: str) -> float:
+        """Take one attempt; if there is none left, seconds until there is."""
         network = _network(address)
-        self._buckets[network] = (self._left(network) - 1, self._clock())
+        left = self._left(network)
+        if left < 1:
+            return (1 - left) * REFILL
+        self._set(network, left - 1)
+        return 0.0
+
+    def was_right(self, address: str) -> None:
+        """Give an attempt back."""
+        network = _network(address)
+        self._set(network, min(ALLOWED, self._left(network) + 1))
+
+    def _set(self, network: str, left: float) -> None:
+        self._buckets[network] = (left, self._clock())
         self._buckets.move_to_end(network)
         while len(self._buckets) > ADDRESSES:
             self._buckets.popitem(last=False)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
 
@@ -19,7 +20,7 @@ from protocol.access import Role
 from protocol.api import Problem
 from protocol.errors import RefusedError
 
-CLAIM = "/claim"
+CLAIM, HEALTH = "/claim", "/health"
 CALLER = "fleet.caller"
 """Key of the scope; absent in requests without a good token."""
 
@@ -41,34 +42,44 @@ class Guard:
         self._tokens = tokens
         self._context = context
         self._limit = FailureLimit(clock)
+        # Digests of tokens that were right: no guesses, so others at the same address cannot lock them out.
+        self._known: set[bytes] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"] == HEALTH:
             await self._app(scope, receive, send)
             return
         address = scope["client"][0] if scope.get("client") else ""
         secret = _bearer(scope)
-        claims = scope["path"].endswith(CLAIM)
-        seconds = self._limit.wait(address) if claims or secret is not None else 0
+        if secret is not None:
+            guess = sha256(secret.encode()).digest() not in self._known
+            if not (guess and await self._must_wait(address, scope, receive, send)):
+                await self._with_token(secret, address, scope, receive, send)
+        elif not scope["path"].endswith(CLAIM):
+            await self._app(scope, receive, send)
+        elif not await self._must_wait(address, scope, receive, send):
+            await self._claim(address, scope, receive, send)
+
+    async def _must_wait(self, address: str, scope: Scope, receive: Receive, send: Send) -> bool:
+        seconds = self._limit.attempt(address)
         if seconds:
             await _slow_down(math.ceil(seconds))(scope, receive, send)
-        elif secret is not None:
-            await self._with_token(secret, address, scope, receive, send)
-        elif claims:
-            await self._claim(address, scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+        return seconds > 0
 
     async def _with_token(
         self, secret: str, address: str, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        who = await run_in_threadpool(self._tokens.who, secret)
+        who, digest = await run_in_threadpool(self._tokens.who, secret), sha256(secret.encode()).digest()
         if who is None:
-            await run_in_threadpool(self._failed, address, "a wrong token")
+            self._known.discard(digest)
+            await run_in_threadpool(self._write_down, f"a wrong token, from {address}")
             error = TokenError("the request has no valid token", remedy="set FLEET_TOKEN, or fleet login")
             await of_fleet_error(Request(scope), error)(scope, receive, send)
             return
+        if digest not in self._known:
+            self._known.add(digest)
+            self._limit.was_right(address)
         scope[CALLER] = who
         before = caller.set(who)
         try:
@@ -86,13 +97,14 @@ class Guard:
             await send(message)
 
         await self._app(scope, receive, watch)
-        if status == HTTPStatus.FORBIDDEN:
-            await run_in_threadpool(self._failed, address, f"a wrong invitation to {scope['path']}")
+        if status != HTTPStatus.FORBIDDEN:
+            self._limit.was_right(address)
+            return
+        await run_in_threadpool(self._write_down, f"a wrong invitation to {scope['path']}, from {address}")
 
-    def _failed(self, address: str, what: str) -> None:
-        self._limit.failed(address)
+    def _write_down(self, what: str) -> None:
         with self._context.transaction() as tx:
-            self._context.audit(tx, "refused", f"{what}, from {address}")
+            self._context.audit(tx, "refused", what)
 
 
 def may(role: Role) -> Any:

@@ -179,7 +179,9 @@ class Rollouts:
             plan=document,
         )
         context.event(tx, None, kind, f"{kind} {number}: {model} {release['version']} to {group}")
-        context.audit(tx, kind, f"{model} {release['version']} to {group}, rollout {number}")
+        context.audit(
+            tx, kind, f"{model} {release['version']} {'from' if gone else 'to'} {group}, rollout {number}"
+        )
         self.step(tx, self._find(tx, number))
         return api.Started(rollout=number, plan=order.plan)
 

@@ -15,7 +15,7 @@ from controller.client import (
     make_request,
 )
 from controller.client.transport import ATTEMPTS
-from protocol import api
+from protocol import access, api
 from protocol.errors import FleetError, InputError, RefusedError, TimedOutError, UnreachableError
 from tests.unit.desk import samples
 from tests.unit.desk.conftest import URL, Controller
@@ -189,6 +189,8 @@ def test_every_endpoint_of_the_contract_has_a_method(server):
 
 RELEASE = {"model": "m", "version": "1"}
 CALLS = [
+    Client.me, Client.tokens, lambda c: next(c.audit()), lambda c: c.revoke_token("x"),
+    lambda c: c.create_token(access.TokenCreate(name="x", role="viewer")),
     Client.info, Client.root, Client.devices, Client.groups, Client.releases, Client.rollouts, Client.status,
     Client.events,
     lambda c: c.create_device(api.DeviceCreate(name="x")),

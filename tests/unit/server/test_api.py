@@ -1,6 +1,7 @@
 """The HTTP API: who may ask, what is answered to nonsense, and what a repeated request does."""
 
 import hashlib
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +19,8 @@ TOKEN = "a token for tests"  # noqa: S105 - opens nothing but this test's contro
 
 @pytest.fixture
 def client(fleet: Fleet) -> Iterator[Client]:
-    with client_of(make_app(fleet.service, TOKEN), TOKEN) as made:
+    ticks = itertools.count(step=60)
+    with client_of(make_app(fleet.service, TOKEN, ticks.__next__), TOKEN) as made:
         yield made
 
 
