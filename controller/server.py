@@ -17,7 +17,9 @@ from pathlib import Path
 
 import platformdirs
 import uvicorn
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from controller.api import make_app
 from controller.delivery import Broker, Link
@@ -41,6 +43,21 @@ class Tls:
 
     certificate: Path
     key: Path
+
+    def der(self) -> bytes:
+        """The certificate itself.
+
+        Raises:
+            InputError: the file holds none.
+        """
+        try:
+            return x509.load_pem_x509_certificate(self.certificate.read_bytes()).public_bytes(Encoding.DER)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"the certificate cannot be read: {getattr(error, 'strerror', None) or 'it is not PEM'}",
+                where=str(self.certificate),
+                remedy="--tls-cert takes the PEM certificate, followed by its chain",
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -127,6 +144,7 @@ def run_server(  # noqa: PLR0913 - the options of `fleet up`
                 roots=roots,
                 keep_root=lambda number, signed: _write(data / "roots" / f"{number}.cose", signed),
                 controller_url=url,
+                certificate=tls.der() if tls else None,
             )
         )
         stack.callback(link.stop)

@@ -1,6 +1,7 @@
 """Redeeming an invitation: the device makes its key, the controller learns its public half."""
 
 import json
+import ssl
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -53,6 +54,7 @@ def claim(invitation: Path, data: Path) -> Identity:
     answer = _post(
         f"{invite.controller.rstrip('/')}/api/v1/devices/{invite.device}/claim",
         {"token": invite.token, "public_key": public.hex()},
+        invite.certificate,
     )
     try:
         identity = Identity(
@@ -74,7 +76,20 @@ def claim(invitation: Path, data: Path) -> Identity:
     return identity
 
 
-def _post(url: str, body: dict[str, str]) -> dict[str, object]:
+def _trust(certificate: bytes | None) -> ssl.SSLContext:
+    """The certificate that came with the invitation; without one, the system's authorities."""
+    try:
+        context = ssl.create_default_context(cadata=certificate)
+    except (ssl.SSLError, ValueError) as error:
+        raise InputError(
+            f"the certificate of the invitation cannot be read: {error}",
+            remedy="fleet enroll NAME writes one",
+        ) from error
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def _post(url: str, body: dict[str, str], certificate: bytes | None) -> dict[str, object]:
     if not url.startswith(("http://", "https://")):
         raise InputError(
             f"{url!r} is not a controller's address", remedy="fleet enroll NAME writes a good one"
@@ -83,7 +98,9 @@ def _post(url: str, body: dict[str, str]) -> dict[str, object]:
         url, json.dumps(body).encode(), {"content-type": "application/json"}
     )
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - likewise
+        with urllib.request.urlopen(  # noqa: S310 - likewise
+            request, timeout=_TIMEOUT_SECONDS, context=_trust(certificate)
+        ) as answer:
             result = json.load(answer)
     except urllib.error.HTTPError as error:
         with error:

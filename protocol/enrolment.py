@@ -26,6 +26,8 @@ class Invitation(Message):
     token: Annotated[Text, Key(5)]
     root: Annotated[bytes, Key(6)]
     """The root the device starts from, signed."""
+    certificate: Annotated[bytes | None, Key(7)] = None
+    """Of the controller's API, X.509 in DER, which the claim trusts and no other; None: without TLS."""
 
 
 def report_key(private: bytes, peer: bytes, device: str) -> bytes:

@@ -71,6 +71,8 @@ class Context:
     keep_root: Callable[[int, bytes], None]
     """Stores a new root for the next start."""
     controller_url: str
+    certificate: bytes | None = None
+    """Of the HTTP API, X.509 in DER; None without TLS."""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:

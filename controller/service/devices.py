@@ -81,6 +81,7 @@ class Devices:
             broker=context.publisher.url,
             token=token,
             root=context.roots[max(context.roots)],
+            certificate=context.certificate,
         )
         return api.Enrolment(device=request.name, invitation=invitation.encode().hex())
 

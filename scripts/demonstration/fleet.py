@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -112,8 +113,11 @@ class Agent:
 class Fleet:
     """The controller, its broker and the agents; everything lives under `folder`."""
 
-    def __init__(self, folder: Path, broker_port: int | None = None) -> None:
-        """Live under `folder`, with an own broker or the one at `broker_port`."""
+    def __init__(
+        self, folder: Path, broker_port: int | None = None, tls: tuple[Path, Path] | None = None
+    ) -> None:
+        """Live under `folder`, with an own broker or the one at `broker_port`; `tls`: certificate and key."""
+        self._tls = tls
         self.folder = folder
         self.port = free_port()
         self.mqtt_port = broker_port or free_port()
@@ -152,23 +156,27 @@ class Fleet:
         self.fleet("keys", "init", quiet=True)
         self.start_server()
 
-    def start_server(self) -> None:
-        """`fleet up`, and wait until it answers."""
+    def server_command(self) -> list[str]:
+        """`fleet up`."""
         broker = (
             ["--mqtt-port", str(self.mqtt_port)]
             if self._own_broker
             else ["--broker", f"mqtt://127.0.0.1:{self.mqtt_port}"]
         )
+        tls = ["--tls-cert", str(self._tls[0]), "--tls-key", str(self._tls[1])] if self._tls else []
+        return [str(BIN / "fleet"), "up", "--port", str(self.port), *broker, *tls]
+
+    def start_server(self) -> None:
+        """`fleet up`, and wait until it answers."""
         with (self.folder / "controller.log").open("ab") as log:
-            self._server = subprocess.Popen(
-                [BIN / "fleet", "up", "--port", str(self.port), *broker],
-                env=self.env, stdout=log, stderr=log,
-            )  # fmt: skip
+            self._server = subprocess.Popen(self.server_command(), env=self.env, stdout=log, stderr=log)
         wait_until(self._healthy, f"the controller answers; see {self.folder}/controller.log")
 
     def _healthy(self) -> bool:
+        trust = ssl.create_default_context(cafile=str(self._tls[0])) if self._tls else None
+        scheme = "https" if self._tls else "http"
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=2):
+            with urllib.request.urlopen(f"{scheme}://127.0.0.1:{self.port}/health", timeout=2, context=trust):
                 return (self.folder / "config/fleet/client.json").exists()
         except OSError:
             return False

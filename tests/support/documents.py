@@ -210,6 +210,7 @@ DOCUMENTS = {
         broker=texts,
         token=texts,
         root=st.binary(max_size=100),
+        certificate=optional(st.binary(max_size=100)),
     ),
     "trust-state": st.builds(
         TrustState,

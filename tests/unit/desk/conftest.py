@@ -72,7 +72,7 @@ def home(monkeypatch, tmp_path):
     """Nobody's own keys or configuration."""
     for name in ("CONFIG", "DATA", "CACHE"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
-    for name in ("FLEET_CONTROLLER", "FLEET_TOKEN", "FLEET_DATA", "NO_COLOR", "FORCE_COLOR"):
+    for name in ("FLEET_CONTROLLER", "FLEET_TOKEN", "FLEET_CA", "FLEET_DATA", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 

@@ -150,6 +150,7 @@ def _invitation(owner: Repository) -> Invitation:
         broker="mqtt://127.0.0.1:7401",
         token="one-time",  # noqa: S106 - a test's
         root=owner.root(),
+        certificate=b"\x30\x03\x02\x01\x05",
     )
 
 
