@@ -3,6 +3,7 @@
 from typing import Any
 
 from protocol import cbor, cose, module
+from protocol.boards import LINUX
 from protocol.cbor import CborError
 from protocol.chunks import BadIndexError, read_index
 from protocol.commands import Command, Result, accept_command
@@ -119,9 +120,10 @@ def _read_index(vector: dict[str, Any], document: bytes) -> dict[str, Any]:
 
 
 def _trust(operation: str, vector: dict[str, Any], document: bytes) -> dict[str, Any]:
+    algorithms = frozenset(vector.get("algorithms", LINUX))
     if operation == "enrol":
-        return {"state": Verifier.enrol(vector["device"], document).state.encode().hex()}
-    device = Verifier(TrustState.decode(bytes.fromhex(vector["state"])))
+        return {"state": Verifier.enrol(vector["device"], document, algorithms).state.encode().hex()}
+    device = Verifier(TrustState.decode(bytes.fromhex(vector["state"])), algorithms)
     match operation:
         case "update_root":
             return {"state": device.update_root(document).state.encode().hex()}

@@ -8,6 +8,7 @@ import pytest
 
 from protocol import cbor, cose
 from protocol.cbor import CborError
+from protocol.cose import CoseError
 from protocol.keys import EDDSA, ES256, PublicKey, SoftwareKey
 from tests.contract.protocol.generate import VECTORS
 
@@ -22,7 +23,7 @@ def test_cose_working_group(message):
         message["context"],
         *protected,
         aad=bytes.fromhex(message["aad"]),
-        payload=bytes.fromhex(_COSE["payload"]),
+        payload=bytes.fromhex(message.get("payload", _COSE["payload"])),
     )
     assert structure.hex() == message.get("structure", structure.hex())
     if message["context"] == "MAC0":
@@ -32,11 +33,25 @@ def test_cose_working_group(message):
     algorithm = EDDSA if message["key"] == "ed25519" else ES256
     key = PublicKey(algorithm, bytes.fromhex(_COSE[message["key"]]))
     key.check()
-    assert key.verify(bytes.fromhex(message["signature"]), structure)
+    assert key.verify(bytes.fromhex(message["signature"]), structure) is not message.get("fails", False)
     assert not key.verify(bytes.fromhex(message["signature"]), structure + b"\0")
     if algorithm == EDDSA:
         signer = SoftwareKey.from_seed(bytes.fromhex(_COSE["ed25519_seed"]))
         assert signer.sign(structure).hex() == message["signature"]
+
+
+@pytest.mark.parametrize("name", _COSE["whole"])
+def test_their_envelopes_are_of_another_form(name):
+    """Theirs carry `kid` unprotected, or no `alg`: well-formed COSE that none of our documents may be."""
+    data = bytes.fromhex(_COSE["whole"][name])
+    key = PublicKey(ES256, bytes.fromhex(_COSE["p256"]))
+    for read in (
+        lambda: cose.parse(data, max_payload=100),
+        lambda: cose.open1("manifest", data, {b"11": key}, max_payload=100),
+        lambda: cose.open_mac0("report", data, bytes.fromhex(_COSE["hmac_key"]), max_payload=100),
+    ):
+        with pytest.raises(CoseError):
+            read()
 
 
 @pytest.mark.parametrize("case", _PUBLISHED["ed25519"]["cases"], ids=lambda case: case["public"][:8])

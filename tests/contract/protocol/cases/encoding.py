@@ -105,11 +105,34 @@ def cases() -> list[Case]:
     ]
 
 
-def _keys() -> list[Case]:
-    def edwards(y: int, sign: int = 0) -> bytes:
-        return (y | sign << 255).to_bytes(32, "little")
+def edwards(y: int, sign: int = 0) -> bytes:
+    """The encoding of a point (RFC 8032 section 5.1.2)."""
+    return (y | sign << 255).to_bytes(32, "little")
 
-    small = {"0": 0, "1": 1, "-1": _P - 1, "y8": _Y8, "-y8": _P - _Y8}
+
+_SMALL = {"0": 0, "1": 1, "-1": _P - 1, "y8": _Y8, "-y8": _P - _Y8}
+_NEUTRAL = {
+    "the neutral point": edwards(1),
+    "the neutral point with a sign": edwards(1, 1),
+    "the neutral point as p + 1": edwards(_P + 1),
+}
+_BASE = edwards(4 * pow(5, -1, _P) % _P)
+
+
+def _forged(name: str, public: bytes) -> Case:
+    """R = B and S = 1 satisfy sB = R + hA for every message, if A is the neutral point."""
+    return case(
+        f"forged for any message under {name}",
+        "verify",
+        {"accept": False, "error": "signature"},
+        key=public,
+        algorithm=-8,
+        message=b"a message",
+        signature=_BASE + (1).to_bytes(32, "little"),
+    )
+
+
+def _keys() -> list[Case]:
     off_curve = PublicKey(ES256, bytes(63) + b"\1").to_cose()
 
     def public(name: str, cose_key: dict[int, object], expect: Case) -> Case:
@@ -124,7 +147,7 @@ def _keys() -> list[Case]:
         public("a P-256 key", hsm.to_cose(), accept(kid=hsm.id)),
         *(
             point(f"small order, y = {name}, sign {s}", edwards(y, s))
-            for name, y in small.items()
+            for name, y in _SMALL.items()
             for s in (0, 1)
         ),
         *(point(f"y = p + {n}", edwards(_P + n)) for n in (0, 1, 3, 18)),
@@ -176,8 +199,13 @@ def _signatures() -> list[Case]:
         verify("S + L", "release", ed[:32] + (scalar + _L).to_bytes(32, "little")),
         verify("S = L", "release", ed[:32] + _L.to_bytes(32, "little")),
         verify("S = 2^256 - 1", "release", ed[:32] + b"\xff" * 32),
-        verify("R of small order", "release", (1).to_bytes(32, "little") + ed[32:]),
-        verify("R not canonical", "release", (_P + 1).to_bytes(32, "little") + ed[32:]),
+        *(
+            verify(f"R of small order, y = {name}, sign {sign}", "release", edwards(y, sign) + ed[32:])
+            for name, y in _SMALL.items()
+            for sign in (0, 1)
+        ),
+        *(verify(f"R with y = p + {n}", "release", edwards(_P + n) + ed[32:]) for n in (0, 1, 3, 18)),
+        *(_forged(name, data) for name, data in _NEUTRAL.items()),
         verify("R with another sign", "release", ed[:31] + bytes([ed[31] ^ 0x80]) + ed[32:]),
         verify("all zero", "release", bytes(64)),
         verify("too short", "release", ed[:63]),

@@ -4,6 +4,9 @@ from typing import Any
 
 Case = dict[str, Any]
 
+BOARD = (-8,)
+"""What `algorithms` says of a device that takes Ed25519 only."""
+
 
 def case(name: str, operation: str, expect: Case, **inputs: Any) -> Case:
     """One vector. Bytes are written as hexadecimal, inputs of None are left out."""

@@ -3,7 +3,7 @@
 from protocol import cbor
 from protocol.documents import Capabilities, Manifest
 from protocol.trust import ASSIGNMENT, MANIFEST, TrustState
-from tests.contract.protocol.cases.form import MESSAGE, UNSIGNED, Case, accept, case, refuse
+from tests.contract.protocol.cases.form import BOARD, MESSAGE, UNSIGNED, Case, accept, case, refuse
 from tests.support.simulator import DEVICE, MODEL, Repository, digest, sign, target
 
 _WASM = b"\0asm\1\0\0\0"
@@ -27,11 +27,13 @@ def _manifests() -> list[Case]:
         *,
         wanted: bytes | None = None,
         by: Repository = owner,
+        algorithms: tuple[int, ...] | None = None,
         **change: object,
     ) -> Case:
         state = TrustState(device=DEVICE, root=by.root(), **change).encode()
         named = owner.manifest_digest() if wanted is None else wanted
-        return case(name, "check_manifest", expect, state=state, model=MODEL, wanted=named, document=document)
+        inputs = {"state": state, "algorithms": algorithms, "model": MODEL, "wanted": named}
+        return case(name, "check_manifest", expect, **inputs, document=document)
 
     def altered(name: str, change: dict[int, object], expect: Case) -> Case:
         payload = cbor.encode(owner.manifest_document().to_wire() | change)
@@ -49,6 +51,20 @@ def _manifests() -> list[Case]:
             two.manifest(5, ("release", "hsm")),
             accept(),
             by=two,
+        ),
+        check(
+            "a board: two of three release keys, one of them P-256",
+            two.manifest(5, ("release", "hsm")),
+            UNSIGNED,
+            by=two,
+            algorithms=BOARD,
+        ),
+        check(
+            "a board: signed by both Ed25519 keys and the P-256 key",
+            two.manifest(5, ("hsm", "release", "release-b")),
+            accept(),
+            by=two,
+            algorithms=BOARD,
         ),
         check("below the floor confirmed on the device", good, floor, floors={MODEL: 6}),
         check("below the floor in the root", good, floor, by=floored),

@@ -4,7 +4,17 @@ from protocol import cbor, cose
 from protocol.documents import Role
 from protocol.keys import EDDSA
 from protocol.trust import MANIFEST, ROOT, TrustState
-from tests.contract.protocol.cases.form import CBOR, COSE, MESSAGE, ROOT_UNSIGNED, Case, accept, case, refuse
+from tests.contract.protocol.cases.form import (
+    BOARD,
+    CBOR,
+    COSE,
+    MESSAGE,
+    ROOT_UNSIGNED,
+    Case,
+    accept,
+    case,
+    refuse,
+)
 from tests.support.simulator import DEVICE, NOW, Repository, digest, key, sign
 
 _Y_MINUS_1 = (2**255 - 20).to_bytes(32, "little")
@@ -30,8 +40,8 @@ def _enrol() -> list[Case]:
     def altered(**change: object) -> bytes:
         return owner.root(**change)
 
-    def enrol(name: str, root: bytes, expect: Case) -> Case:
-        return case(name, "enrol", expect, device=DEVICE, document=root)
+    def enrol(name: str, root: bytes, expect: Case, algorithms: tuple[int, ...] | None = None) -> Case:
+        return case(name, "enrol", expect, device=DEVICE, algorithms=algorithms, document=root)
 
     good, both = owner.root(), two.root(("root", "hsm"))
     bad_point = {1: 1, 3: EDDSA, -1: 6, -2: _Y_MINUS_1}
@@ -40,6 +50,13 @@ def _enrol() -> list[Case]:
     return [
         enrol("one key for each role", good, accept(state=_state(good))),
         enrol("two of three root keys, one of them P-256", both, accept(state=_state(both))),
+        enrol("a board: one of two signatures is ES256", both, ROOT_UNSIGNED, BOARD),
+        enrol(
+            "a board: both Ed25519 keys, and an HSM beside them",
+            two.root(("root", "root-b", "hsm")),
+            accept(),
+            BOARD,
+        ),
         enrol("below the threshold of its own keys", two.root(("root",)), ROOT_UNSIGNED),
         enrol("one key signs twice", two.root(("root", "root")), ROOT_UNSIGNED),
         enrol("signed by a key it does not list", owner.root(("other",)), ROOT_UNSIGNED),
