@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from protocol.keys import EDDSA
 from protocol.trust import TrustError, Verifier, check_meta, read_root
 from tests.contract.protocol.cases.modules import meta
-from tests.support.simulator import DAY, DEVICE, MODEL, NOW, Repository, sign, target
+from tests.support.simulator import DAY, DEVICE, MODEL, NOW, Repository, target
 
 
 class Fleet(RuleBasedStateMachine):
@@ -185,12 +185,3 @@ def test_a_module_of_another_release_is_refused_by_its_metadata(change):
     with pytest.raises(TrustError) as caught:
         check_meta(meta(**change), manifest, "mvp")
     assert (caught.value.rule, caught.value.code) == (11, "metadata")
-
-
-def test_documents_are_as_small_as_promised():
-    owner = Repository()
-    one = owner.manifest_document(targets={"simd": target("simd")})
-    three = owner.manifest_document(targets={name: target(name) for name in ("simd", "mvp", "mcu")})
-    assert len(sign("manifest", one.encode(), ("release",))) <= 400
-    assert len(sign("manifest", three.encode(), ("release",))) <= 600
-    assert len(owner.assignment()) <= 250
