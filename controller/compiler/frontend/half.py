@@ -22,6 +22,7 @@ class Halves:
         constants: By name.
         types: By name; twins are added.
         add_constant: Adds to both.
+        dims: For outputs whose size depends on data, the tensor that tells it.
     """
 
     def __init__(
@@ -30,9 +31,11 @@ class Halves:
         constants: dict[str, Array],
         types: dict[str, Type],
         add_constant: Callable[[str, Array], None],
+        dims: dict[str, str],
     ) -> None:
         self._graph, self._constants, self._types = graph, constants, types
         self._add_constant = add_constant
+        self._dims = dims
         self._twins: dict[str, str] = {}
 
     def widen(self, name: str) -> str:
@@ -46,6 +49,10 @@ class Halves:
             else:
                 self._cast(name, twin)
         return self._twins[name]
+
+    def twin(self, name: str) -> str:
+        """The float32 tensor that stands for `name` so far, or `name`."""
+        return self._twins.get(name, name)
 
     def declare(self, name: str) -> str:
         """A float32 tensor that will be made in place of `name`."""
@@ -61,5 +68,9 @@ class Halves:
 
     def _cast(self, source: str, target: str) -> None:
         dtype, shape = self._types[target]
+        if shape is None:
+            # It depends on data: the source is declared at its largest, and so is this.
+            shape = self._graph.tensors[source].shape
+            self._dims[target] = self._dims[source]
         self._graph.tensors[target] = Tensor(target, dtype, shape)
         self._graph.nodes.append(Node(self._graph.fresh(f"{target}/Cast"), "Cast", [source], [target]))

@@ -101,7 +101,7 @@ class _Walk:
         self._types: dict[str, Type] = {}
         self._dims: dict[str, str] = {}
         self._graph = Graph(name)
-        self._half = Halves(self._graph, self._constants, self._types, self._add_constant)
+        self._half = Halves(self._graph, self._constants, self._types, self._add_constant, self._dims)
         self._functions = {(f.domain, f.name): f for f in source.model.functions}
         for input_name, (dtype, shape) in input_types(source, shapes).items():
             self._graph.inputs.append(input_name)
@@ -252,7 +252,7 @@ class _Walk:
                     where=self.where,
                     remedy="export the model again",
                 )
-            if name in self._dims:
+            if self._half.twin(name) in self._dims:
                 self._refuse(
                     node,
                     f"it reads {name}, whose size depends on data",
