@@ -14,7 +14,8 @@ ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in LINES]
 PROMISED = (
     "arbitrary module", "rollback of the assignment", "rollback of the root", "below its floor", "freeze",
     "fast-forward", "mix-and-match", "wrong device", "replay to another device", "endless data", "slow data",
-    "extra chunks", "reordered chunks", "oversized fields", "deep CBOR", "duplicate keys", "non-canonical encodings",
+    "extra chunks", "reordered chunks", "oversized fields", "deep CBOR", "duplicate keys",
+    "non-canonical encodings",
     "signature below threshold", "duplicated signatures", "wrong algorithm", "empty protected header",
     "stolen director key", "stolen release key below threshold", "forged and replayed health reports",
     "hostile broker", "infinite loop", "memory bomb", "out of bounds", "table tricks", "10 MB name section",
