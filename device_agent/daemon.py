@@ -368,8 +368,11 @@ class Daemon:
         )
 
     def status(self) -> dict[str, Any]:
-        """The report's content, and whether the broker is connected, as plain values."""
+        """The report's content, whether the broker is connected, and how runners are closed off."""
         report = self._report(0).model_dump(mode="json", exclude_none=True)
+        for model, service in self.services.items():
+            if service.active is not None and model in report["models"]:
+                report["models"][model]["sandbox"] = service.active.runner.sandbox
         return {"running": True, "connected": self._link.connected, **report}
 
 

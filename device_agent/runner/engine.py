@@ -49,6 +49,8 @@ def new_engine(*, relaxed: bool = False) -> wasmtime.Engine:
     """
     config = wasmtime.Config()
     config.wasm_relaxed_simd = relaxed
+    # Images of memory are files without a name, which the sandbox forbids; modules' data are small.
+    config.memory_init_cow = False
     return wasmtime.Engine(config)
 
 

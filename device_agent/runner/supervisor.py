@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from device_agent.runner import wire
 from protocol.module import ModuleMeta, TensorMeta
@@ -17,6 +17,9 @@ BASE_MEMORY = 320 << 20
 LOAD_SECONDS = 60.0
 _ASK_SECONDS = 0.2
 LEAST_PRIORITY = 19
+_KEPT = {"PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ"}
+
+Purpose = Literal["serve", "profile"]
 
 
 class RunnerError(Exception):
@@ -50,9 +53,11 @@ class Runner:
         self._lock = asyncio.Lock()
         self._alive = True
         self.meta = meta
+        self.sandbox: dict[str, int] = {}
+        """What of `device_agent.runner.sandbox` is in force; known once a module is loaded."""
 
     @classmethod
-    async def start(cls, meta: ModuleMeta) -> "Runner":
+    async def start(cls, meta: ModuleMeta, purpose: Purpose = "serve") -> "Runner":
         """Start a process for a module with these metadata; nothing is loaded yet."""
         control, theirs = socket.socketpair()
         watch, their_watch = socket.socketpair()
@@ -60,8 +65,9 @@ class Runner:
             arguments = (theirs.fileno(), their_watch.fileno(), os.getpid(), BASE_MEMORY + meta.memory)
             try:
                 process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "device_agent.runner", *map(str, arguments),
+                    sys.executable, "-m", "device_agent.runner", *map(str, arguments), purpose,
                     pass_fds=(theirs.fileno(), their_watch.fileno()), stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL, env=_environment(),
                 )  # fmt: skip
             except BaseException:
                 control.close()
@@ -107,8 +113,10 @@ class Runner:
             "relaxed": meta.target == "relaxed",
             "layers": [[layer.offset, layer.size, layer.dtype] for layer in meta.layers],
         }
-        answer: bytes | None = await self._ask(wire.LOAD, argument, LOAD_SECONDS)
-        return answer
+        answer = await self._ask(wire.LOAD, argument, LOAD_SECONDS)
+        self.sandbox = answer["sandbox"]
+        code_made: bytes | None = answer["code"]
+        return code_made
 
     async def run(
         self, inputs: dict[str, bytes], seconds: float, *, reset: bool = False
@@ -206,12 +214,20 @@ class Runner:
         self._kill()
         code = await self._process.wait()
         why = f"by signal {-code}" if code < 0 else f"with code {code}"
+        if code == -signal.SIGSYS:
+            why = "by a system call that the sandbox forbids"
         return RunnerError("killed", f"the runner of {self.meta.name} ended {why}")
 
     def _fault(self, code: str, text: str, layer: int | None) -> RunnerError:
         if layer is None or layer < 0 or code in ("input", "load"):
             return RunnerError(code, text if code == "input" else f"{code}: {text}")
         return RunnerError(code, f"{code} in {self.meta.describe_layer(layer)}: {text}", layer)
+
+
+def _environment() -> dict[str, str]:
+    """What Python needs to find itself; a single thread, so that the sandbox has no hole to close over."""
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT}
+    return kept | {"OPENBLAS_NUM_THREADS": "1"}
 
 
 def _tensor(meta: TensorMeta) -> list[object]:

@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from device_agent.runner.supervisor import Runner
+from device_agent.runner.supervisor import Purpose, Runner
 from device_agent.serving import Loaded
 from device_agent.slots.record import StagedRelease
 from device_agent.slots.store import ModelSlots, Release
@@ -16,6 +17,8 @@ from protocol import module
 from protocol.chunks import MAX_PAGES, open_page
 from protocol.errors import FleetError
 from protocol.trust import TrustError, check_meta, choose_target
+
+log = logging.getLogger("fleet.agent")
 
 
 class StepError(Exception):
@@ -214,14 +217,16 @@ class Installation:
         self.progress.golden = (len(cases), len(cases))
 
 
-async def load_release(release: Release, wasm: bytes, around: Surroundings) -> Loaded:
+async def load_release(
+    release: Release, wasm: bytes, around: Surroundings, purpose: Purpose = "serve"
+) -> Loaded:
     """A new runner with a verified module in it, compiled or from the cache.
 
     Raises:
         RunnerError: the engine refuses it.
     """
     digest = release.target.sha256
-    runner = await Runner.start(module.check(wasm))
+    runner = await Runner.start(module.check(wasm), purpose)
     try:
         compiled = await runner.load(wasm, await around.disk(around.cache.get, digest))
         if compiled is not None:
@@ -229,6 +234,9 @@ async def load_release(release: Release, wasm: bytes, around: Surroundings) -> L
     except BaseException:
         await runner.stop()
         raise
+    absent = [name for name, version in runner.sandbox.items() if not version]
+    if absent:
+        log.warning("%s runs without %s: this kernel has none", release.summary.version, " and ".join(absent))
     return Loaded(runner, release.summary, max(release.target.deadline, 1) / 1000)
 
 

@@ -274,7 +274,7 @@ class ModelUpdate:
         for release in (self._slots.active(), self._slots.trial()):
             if active is not None and release is not None and release.digest == active.slot.manifest:
                 wasm = await self._around.disk(self._slots.read_module, release)
-                loaded = await load_release(release, wasm, self._around)
+                loaded = await load_release(release, wasm, self._around, "profile")
                 loaded.runner.yield_to_others()
                 return loaded
         return None

@@ -1,12 +1,15 @@
-"""What a runner may use of the machine, and its death with the agent."""
+"""Limits of a process, and its death with another."""
 
 import ctypes
 import os
 import resource
 import signal
 import sys
+from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
+from device_agent.runner.sandbox import kernel
+
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 
 
 def die_with_parent(parent: int) -> None:
@@ -15,9 +18,7 @@ def die_with_parent(parent: int) -> None:
     Args:
         parent: Process id of the agent.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    kernel.control(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit("the agent has ended")
 
@@ -36,3 +37,15 @@ def limit_data(limit: int) -> None:
     """
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def forbid_new_privileges() -> None:
+    """No program that this process could start has more rights than it; seccomp and Landlock ask for it."""
+    kernel.control(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def forbid_writing() -> None:
+    """No file may grow, and descriptors end with the highest that there is."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    highest = max(int(path.name) for path in Path("/proc/self/fd").iterdir())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, highest + 1))
