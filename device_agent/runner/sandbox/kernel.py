@@ -56,5 +56,5 @@ def control(option: int, *arguments: int) -> None:
 
 
 def is_missing(error: OSError) -> bool:
-    """Whether the kernel says that it has no such thing, or not switched on."""
-    return error.errno in (errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+    """Whether the kernel says that it has no such thing, not switched on, or not in this container."""
+    return error.errno in (errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM)
