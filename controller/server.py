@@ -23,12 +23,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from controller.api import make_app
 from controller.delivery import Broker, Link
+from controller.director_keys import DirectorKeys
+from controller.keys.keyfile import NO_SECRETS, Secrets
+from controller.keys.store import DIRECTOR, ROOTS, chain_of, read_roots
 from controller.service import Context, Service
 from controller.service.tokens import make_secret
 from controller.store import BlobStore, Store
 from protocol import topics
 from protocol.errors import InputError
-from protocol.keys import SoftwareKey
+from protocol.keys import Signer
 from protocol.trust import read_root
 
 log = logging.getLogger(__name__)
@@ -78,6 +81,7 @@ def run_server(  # noqa: PLR0913 - the options of `fleet up`
     host: str = "127.0.0.1",
     tls: Tls | None = None,
     public_url: str | None = None,
+    keys: Secrets = NO_SECRETS,
     on_ready: Callable[[ServerInfo], None] = lambda _: None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; the embedded broker ends with it.
@@ -90,11 +94,12 @@ def run_server(  # noqa: PLR0913 - the options of `fleet up`
         host: Address to listen on.
         tls: Certificate of the HTTP API; needed on any address that others reach.
         public_url: How devices and other desks reach the API, if not by `host` and `port`.
+        keys: Gives the passphrase or PIN of the director's key, if it has one.
         on_ready: Told when both answer.
 
     Raises:
-        InputError: no keys in `data`, another controller uses it, a port is taken, or the certificate
-            cannot be used.
+        InputError: no keys in `data`, or not to be unlocked; another controller uses it, a port is taken, or
+            the certificate cannot be used.
         UnreachableError: the given broker does not answer.
     """
     if tls is None and not _is_loopback(host):
@@ -102,7 +107,8 @@ def run_server(  # noqa: PLR0913 - the options of `fleet up`
             f"{host} is not this machine alone, and tokens must not cross a network in the clear",
             remedy="fleet up --host … --tls-cert FILE --tls-key FILE",
         )
-    director, roots = _keys(data)
+    directors = DirectorKeys(data, keys)
+    director, roots = _keys(data, directors)
     token = _secret(data / "token", make_secret)
     exchange = _secret(data / "x25519.key", lambda: X25519PrivateKey.generate().private_bytes_raw().hex())
     url = public_url or f"{'http' if tls is None else 'https'}://{host}:{port}"
@@ -145,6 +151,7 @@ def run_server(  # noqa: PLR0913 - the options of `fleet up`
                 keep_root=lambda number, signed: _write(data / "roots" / f"{number}.cose", signed),
                 controller_url=url,
                 certificate=tls.der() if tls else None,
+                directors=directors,
             )
         )
         stack.callback(link.stop)
@@ -165,26 +172,20 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _keys(data: Path) -> tuple[SoftwareKey, dict[int, bytes]]:
+def _keys(data: Path, directors: DirectorKeys) -> tuple[Signer, dict[int, bytes]]:
     """The director's key and the signed roots."""
-    try:
-        key = SoftwareKey.from_seed(bytes.fromhex((data / "director.key").read_text().strip()))
-        roots = {int(path.stem): path.read_bytes() for path in (data / "roots").glob("*.cose")}
-    except FileNotFoundError:
-        roots = {}
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"the director's key cannot be read: {error}", where=str(data / "director.key")
-        ) from error
+    roots = read_roots(data / ROOTS)
     if not roots:
         raise InputError("the controller has no keys", where=str(data), remedy="fleet keys init")
-    root = read_root(roots[max(roots)])
-    if key.public.id not in root.roles["director"].keys:
+    root = read_root(chain_of(roots)[-1])
+    key = directors.of(root)
+    if key is None:
         raise InputError(
-            f"root {root.version} does not list the director's key {key.public.id.hex()}",
-            where=str(data / "director.key"),
-            remedy="put the key there that fleet keys show lists for role director",
+            f"root {root.version} does not list the director's key that is here",
+            where=str(data / DIRECTOR),
+            remedy=f"take the key from a backup, or make another: fleet keys rotate director --data {data}",
         )
+    directors.settle(root)
     return key, roots
 
 

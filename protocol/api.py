@@ -62,6 +62,12 @@ class RootUpload(Resource):
     root: Hex
 
 
+class DirectorKey(Resource):
+    """A public key of the controller, as an encoded COSE_Key."""
+
+    public: Hex
+
+
 class DeviceCreate(Resource):
     """`fleet enroll`."""
 
@@ -448,6 +454,7 @@ GET    /health                                 200 {"status": "ok"}; no token
 GET    /api/v1/info                            Info
 GET    /api/v1/roots/{n}                       RootUpload          n or "latest"
 POST   /api/v1/roots                           RootUpload -> Info
+POST   /api/v1/director/next                   DirectorKey         the key for the next root
 POST   /api/v1/devices                         DeviceCreate -> 201 Enrolment
 GET    /api/v1/devices?group=&cursor=&limit=   DevicePage
 GET    /api/v1/devices/{name}                  Device

@@ -85,7 +85,8 @@ def _sign1_input(kind: str, protected: bytes, payload: bytes) -> bytes:
     return structure("Signature1", protected, aad=_aad(kind), payload=payload)
 
 
-def _header(key: PublicKey) -> bytes:
+def header_of(key: PublicKey) -> bytes:
+    """The protected header of signatures by `key`."""
     return cbor.encode({ALG: key.algorithm, KID: key.id})
 
 
@@ -97,11 +98,18 @@ def sign(kind: str, payload: bytes, signers: Sequence[Signer]) -> bytes:
         payload: The encoded document.
         signers: At least one.
     """
-    signatures = []
-    for signer in signers:
-        header = _header(signer.public)
-        signatures.append([header, {}, signer.sign(_sign_input(kind, header, payload))])
-    return TAG_SIGN + cbor.encode([b"", {}, payload, signatures])
+    return assemble(payload, [make_signature(kind, payload, signer) for signer in signers])
+
+
+def make_signature(kind: str, payload: bytes, signer: Signer) -> tuple[bytes, bytes]:
+    """One signature of a COSE_Sign: its protected header and its bytes."""
+    header = header_of(signer.public)
+    return header, signer.sign(_sign_input(kind, header, payload))
+
+
+def assemble(payload: bytes, signatures: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """COSE_Sign of a payload and signatures that were made one by one, each as `make_signature` gives it."""
+    return TAG_SIGN + cbor.encode([b"", {}, payload, [[header, {}, value] for header, value in signatures]])
 
 
 def parse(data: bytes, *, max_payload: int) -> Signed:
@@ -128,11 +136,11 @@ def _signature(entry: object) -> Signature:
     protected, _, value = entry
     if not isinstance(protected, bytes) or not isinstance(value, bytes):
         raise CoseError("malformed COSE_Signature")
-    algorithm, kid = _read_header(protected)
+    algorithm, kid = read_header(protected)
     return Signature(protected, algorithm, kid, value)
 
 
-def _read_header(protected: bytes) -> tuple[int, bytes]:
+def read_header(protected: bytes) -> tuple[int, bytes]:
     """`alg` and `kid` of a protected header that holds these two and nothing else."""
     if not protected:
         raise CoseError("protected header is empty; it must hold alg and kid")
@@ -147,7 +155,7 @@ def _read_header(protected: bytes) -> tuple[int, bytes]:
 
 def sign1(kind: str, payload: bytes, signer: Signer) -> bytes:
     """COSE_Sign1 over `payload`."""
-    header = _header(signer.public)
+    header = header_of(signer.public)
     return TAG_SIGN1 + cbor.encode([header, {}, payload, signer.sign(_sign1_input(kind, header, payload))])
 
 
@@ -159,7 +167,7 @@ def open1(kind: str, data: bytes, keys: Mapping[bytes, PublicKey], *, max_payloa
         CoseError: malformed, by an unknown key, or with a bad signature.
     """
     header, payload, value = _open_single(data, TAG_SIGN1, max_payload)
-    algorithm, kid = _read_header(header)
+    algorithm, kid = read_header(header)
     key = keys.get(kid)
     if key is None or key.algorithm != algorithm:
         raise CoseError(f"{kind} is signed by key {kid.hex()}, which may not sign it")
@@ -182,7 +190,7 @@ def open_mac0(kind: str, data: bytes, key: bytes, *, max_payload: int) -> bytes:
         CoseError: malformed, of another algorithm, or with a bad tag.
     """
     header, payload, tag = _open_single(data, TAG_MAC0, max_payload)
-    algorithm, _ = _read_header(header)
+    algorithm, _ = read_header(header)
     if algorithm != HMAC_256:
         raise CoseError(f"{kind} uses algorithm {algorithm}, not HMAC 256/256")
     if not hmac.compare_digest(tag, _mac(kind, header, payload, key)):

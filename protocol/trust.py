@@ -322,9 +322,17 @@ class Verifier:
 
 
 def _parse_root(data: bytes) -> tuple[Root, cose.Signed]:
-    """Decode a root and check that its roles refer to keys that exist and are sound."""
     signed = cose.parse(data, max_payload=MAX_ROOT)
-    root = Root.decode(signed.payload)
+    return decode_root(signed.payload), signed
+
+
+def decode_root(payload: bytes) -> Root:
+    """Decode an unsigned root and check that its roles refer to keys that exist and are sound.
+
+    Raises:
+        TrustError: they do not (R1).
+    """
+    root = Root.decode(payload)
     if set(root.roles) != set(ROLES):
         raise TrustError(
             1, "root-roles", f"root {root.version} must list exactly the roles {', '.join(ROLES)}"
@@ -343,7 +351,7 @@ def _parse_root(data: bytes) -> tuple[Root, cose.Signed]:
             raise TrustError(
                 1, "root-threshold", f"root {root.version}: role {name} can never reach its threshold"
             )
-    return root, signed
+    return root
 
 
 def read_root(data: bytes) -> Root:

@@ -78,6 +78,10 @@ def make_app(service: Service, token: str, ticks: Callable[[], float] = time.mon
         service.add_root(bytes.fromhex(upload.root))
         return info()
 
+    @app.post(f"{v1}/director/next", dependencies=owns)
+    def next_director() -> api.DirectorKey:
+        return service.next_director()
+
     @app.post(f"{v1}/devices", status_code=201, dependencies=operates)
     def enrol(request: api.DeviceCreate) -> api.Enrolment:
         return service.devices.enrol(request)

@@ -53,7 +53,8 @@ COMMANDS = {
     "login": _entry("login", "login", "Remember a controller and your token for it."),
     "token": _entry("tokens", "app", "Make, list and revoke tokens of people and programs."),
     "audit": _entry("audit", "app", "Show who changed what, and prove that it is unaltered."),
-    "keys": _entry("keys", "app", "Make and show the signing keys."),
+    "keys": _entry("keys", "app", "Make, show and change the signing keys, and who may sign what."),
+    "sign": _entry("sign", "sign", "Sign what waits in a file; publish it once enough have signed."),
 }
 
 

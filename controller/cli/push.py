@@ -7,7 +7,7 @@ from rich.text import Text
 
 from controller.cli import complete, parse, render_rollout, text
 from controller.cli.follow import Waiter, begun, deadline, follow
-from controller.cli.keys import key_store
+from controller.cli.key_folder import key_store
 from controller.cli.options import Detach, Group, Json, Model, Observe, Project, Timeout
 from controller.cli.signers import signer_names
 from controller.cli.terminal import STRONG, answers, emit, note, progress, say

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from controller.cli.keys import key_store
+from controller.cli.key_folder import key_store
 from protocol.errors import FleetError
 
 

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from controller.cli.keys import controller_data
+from controller.cli.key_folder import controller_data
 from controller.cli.options import Data
+from controller.cli.passphrases import Asker, PassphraseFile
 from controller.cli.terminal import note
 from protocol.errors import InputError
 
@@ -35,6 +36,7 @@ def up(
     url: Annotated[
         str | None, typer.Option("--url", metavar="URL", help="How devices and desks reach the HTTP API.")
     ] = None,
+    passphrase_file: PassphraseFile = None,
 ) -> None:
     """Run the controller and its broker until Ctrl-C.
 
@@ -58,5 +60,6 @@ def up(
     note("starting the controller" + ("" if broker else " and its broker"))
     run_server(
         controller_data(data), port=port, mqtt_port=mqtt_port, broker=broker, host=host, public_url=url,
-        tls=Tls(tls_cert, tls_key) if tls_cert and tls_key else None, on_ready=ready,
+        tls=Tls(tls_cert, tls_key) if tls_cert and tls_key else None, keys=Asker(passphrase_file),
+        on_ready=ready,
     )  # fmt: skip

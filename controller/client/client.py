@@ -62,6 +62,14 @@ class Client:
         """A signed root; the latest when `version` is None."""
         return self._get(api.RootUpload, f"/roots/{version or 'latest'}")
 
+    def add_root(self, signed: bytes) -> api.Info:
+        """Give the controller the root that follows its newest."""
+        return self._send(api.Info, "POST", "/roots", api.RootUpload(root=signed.hex()))
+
+    def next_director(self) -> api.DirectorKey:
+        """The key that the controller will sign with once a root lists it; made if need be."""
+        return self._send(api.DirectorKey, "POST", "/director/next")
+
     def create_device(self, request: api.DeviceCreate) -> api.Enrolment:
         """Enrol a device."""
         return self._send(api.Enrolment, "POST", "/devices", request)

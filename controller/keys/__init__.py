@@ -1,8 +1,20 @@
-"""The desk's private keys: making them, keeping them in files, and the first root."""
+"""The desk's keys: making them, keeping them, signing with them, and the roots that say who may sign what."""
 
-from controller.keys.errors import KeysExistError, KeyStoreError, MissingKeyError
+from controller.keys.ceremony import initialise
+from controller.keys.errors import (
+    KeysExistError,
+    KeyStoreError,
+    MissingKeyError,
+    PassphraseError,
+    RootChangeError,
+    SigningError,
+    StrangeRootError,
+    TokenError,
+)
 from controller.keys.files import write_new
-from controller.keys.root import make_root
+from controller.keys.keyfile import Secrets
+from controller.keys.request import SigningRequest
+from controller.keys.root import RoleChange, first_root, next_root
 from controller.keys.store import KeyStore, StoredKey
 
 __all__ = [
@@ -10,7 +22,17 @@ __all__ = [
     "KeyStoreError",
     "KeysExistError",
     "MissingKeyError",
+    "PassphraseError",
+    "RoleChange",
+    "RootChangeError",
+    "Secrets",
+    "SigningError",
+    "SigningRequest",
     "StoredKey",
-    "make_root",
+    "StrangeRootError",
+    "TokenError",
+    "first_root",
+    "initialise",
+    "next_root",
     "write_new",
 ]

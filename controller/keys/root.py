@@ -1,33 +1,152 @@
-"""The first root: which key may sign what."""
+"""Which key may sign what: the first root, and the one that follows a root. Pure.
+
+Refused, because it would lock the owner out or split the fleet: a role without keys or with more
+signatures than keys; one key in two roles, so that the thief of an online key never has an offline one;
+a director of several signatures, since the controller has one key and answers nonces with it; a key that
+boards cannot verify (ES256), unless the owner says that there are Linux devices only.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from protocol import cose
-from protocol.documents import Role, Root
-from protocol.keys import PublicKey, Signer
-from protocol.trust import ROOT
+from controller.keys.errors import RootChangeError
+from protocol.documents import ROLES, Role, Root
+from protocol.keys import EDDSA, PublicKey
 
 YEAR = 365 * 86400 + 86400 // 4
 """Seconds."""
+MOST_KEYS = 16
+"""Keys of a role; a document has room for as many signatures."""
 
 
-def make_root(
-    root: Signer, others: Mapping[str, PublicKey], *, issued: int, lifetime: int = 10 * YEAR
-) -> bytes:
-    """Root 1, with one key for each role, signed by its own root key.
+@dataclass(frozen=True)
+class RoleChange:
+    """What becomes of a role.
+
+    Attributes:
+        add: Keys that come.
+        drop: Ids of keys that go.
+        threshold: How many must sign; as many as before if None.
+    """
+
+    add: tuple[PublicKey, ...] = ()
+    drop: frozenset[bytes] = frozenset()
+    threshold: int | None = None
+
+
+def first_root(
+    keys: Mapping[str, tuple[PublicKey, ...]],
+    thresholds: Mapping[str, int],
+    *,
+    issued: int,
+    lifetime: int = 10 * YEAR,
+    linux_only: bool = False,
+) -> Root:
+    """Root 1, unsigned.
 
     Args:
-        root: Signs this root, and must sign the next.
-        others: The keys of the roles `release` and `director`.
+        keys: Of every role.
+        thresholds: How many of a role's keys must sign; 1 where nothing is said.
         issued: Now, seconds since 1970-01-01 UTC.
         lifetime: Seconds until devices install nothing under it any more.
+        linux_only: Whether keys that boards cannot verify are welcome.
+
+    Raises:
+        RootChangeError: see the module's text.
     """
-    roles = {"root": root.public, **others}
-    document = Root(
+    root = Root(
         version=1,
         issued=issued,
         expires=issued + lifetime,
-        keys={key.id: key.to_cose() for key in roles.values()},
-        roles={name: Role(threshold=1, keys=(key.id,)) for name, key in roles.items()},
+        keys={key.id: key.to_cose() for role in keys.values() for key in role},
+        roles={
+            name: _role(name, tuple(key.id for key in keys.get(name, ())), thresholds.get(name, 1))
+            for name in ROLES
+        },
     )
-    return cose.sign(ROOT, document.encode(), [root])
+    _check(root, frozenset(), linux_only=linux_only)
+    return root
+
+
+def next_root(
+    old: Root,
+    changes: Mapping[str, RoleChange],
+    *,
+    issued: int,
+    lifetime: int = 10 * YEAR,
+    linux_only: bool = False,
+) -> Root:
+    """The root after `old`, unsigned; floors stay.
+
+    Args:
+        old: The newest root.
+        changes: By role; roles that are not named stay as they are.
+        issued: Now, seconds since 1970-01-01 UTC.
+        lifetime: Seconds until devices install nothing under it any more.
+        linux_only: Whether new keys that boards cannot verify are welcome.
+
+    Raises:
+        RootChangeError: see the module's text.
+    """
+    known = dict(old.keys)
+    roles = {}
+    for name, role in old.roles.items():
+        change = changes.get(name, RoleChange())
+        added = {key.id: key.to_cose() for key in change.add}
+        known |= added
+        stay = tuple(kid for kid in role.keys if kid not in change.drop)
+        ids = (*stay, *(kid for kid in added if kid not in stay))
+        roles[name] = _role(name, ids, change.threshold or role.threshold)
+    listed = {kid for role in roles.values() for kid in role.keys}
+    # Never before its predecessor: devices take the newest root's date as proof that time has come so far.
+    begin = max(issued, old.issued)
+    root = Root(
+        version=old.version + 1,
+        issued=begin,
+        expires=begin + lifetime,
+        keys={kid: key for kid, key in known.items() if kid in listed},
+        roles=roles,
+        floors=old.floors,
+    )
+    _check(root, frozenset(old.keys), linux_only=linux_only)
+    return root
+
+
+def _role(name: str, ids: tuple[bytes, ...], threshold: int) -> Role:
+    if not ids:
+        raise RootChangeError(
+            f"role {name} would have no key, and nobody could sign for it",
+            remedy=f"fleet keys rotate {name} makes another key in the same step",
+        )
+    if not 1 <= threshold <= len(ids):
+        raise RootChangeError(
+            f"role {name} would ask for {threshold} signatures and have {len(ids)} keys",
+            remedy="give more keys, or another --threshold",
+        )
+    if len(ids) > MOST_KEYS:
+        raise RootChangeError(f"role {name} would have {len(ids)} keys; {MOST_KEYS} are the most")
+    if name == "director" and threshold > 1:
+        raise RootChangeError(
+            "role director would ask for several signatures; the controller signs alone",
+            remedy="let root and release ask for several: they decide what may run at all",
+        )
+    return Role(threshold=threshold, keys=ids)
+
+
+def _check(root: Root, before: frozenset[bytes], *, linux_only: bool) -> None:
+    seen: dict[bytes, str] = {}
+    for name, role in root.roles.items():
+        for kid in role.keys:
+            if kid in seen:
+                raise RootChangeError(
+                    f"key {kid.hex()} would be in roles {seen[kid]} and {name}",
+                    remedy="one key for one role: fleet keys new NAME makes another",
+                )
+            seen[kid] = name
+    for kid, name in seen.items():
+        key = PublicKey.from_cose(root.keys[kid])
+        if key.algorithm != EDDSA and kid not in before and not linux_only:
+            raise RootChangeError(
+                f"key {kid.hex()} of role {name} is ES256, which boards cannot verify",
+                remedy="use an Ed25519 key, or --linux-only if the fleet has no boards and never will",
+            )

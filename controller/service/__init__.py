@@ -2,7 +2,14 @@
 
 from controller.service.audit import AuditLog
 from controller.service.commands import Commands
-from controller.service.context import ConflictError, Context, NotFoundError, OfflineError, Publisher
+from controller.service.context import (
+    ConflictError,
+    Context,
+    Directors,
+    NotFoundError,
+    OfflineError,
+    Publisher,
+)
 from controller.service.devices import Devices
 from controller.service.director import Director
 from controller.service.groups import Groups
@@ -13,9 +20,19 @@ from controller.service.releases import Releases
 from controller.service.rollouts import Rollouts
 from controller.service.status import Status
 from controller.service.tokens import Tokens
-from protocol.trust import Verifier
+from protocol import api, cbor
+from protocol.trust import Verifier, read_root
 
-__all__ = ["ConflictError", "Context", "NotFoundError", "OfflineError", "Publisher", "Service", "Tokens"]
+__all__ = [
+    "ConflictError",
+    "Context",
+    "Directors",
+    "NotFoundError",
+    "OfflineError",
+    "Publisher",
+    "Service",
+    "Tokens",
+]
 
 
 class Service:
@@ -48,15 +65,36 @@ class Service:
     def add_root(self, signed: bytes) -> None:
         """Take the root that follows the newest one, publish it, and sign every assignment anew.
 
+        The newest one once more changes nothing, so that a request whose answer was lost can be repeated.
+
         Raises:
             TrustError: it does not follow, or is not signed by both.
+            ConflictError: this controller has no key that it lists for the director.
         """
         context = self.context
         with context.lock:
             newest = context.roots[max(context.roots)]
+            if read_root(signed) == read_root(newest):
+                return
             root = Verifier.enrol("controller", newest).update_root(signed).root
+            director = context.directors.of(root)
+            if director is None:
+                raise ConflictError(
+                    f"root {root.version} lists no director's key of this controller, "
+                    "which could assign nothing under it",
+                    remedy="fleet keys rotate director asks the controller for the key to list",
+                )
             context.keep_root(root.version, signed)
             context.roots[root.version] = signed
+            context.director = director
+            context.directors.settle(root)
             self.intake.root_changed()
             with context.transaction() as tx:
                 context.audit(tx, "root", f"root {root.version}")
+
+    def next_director(self) -> api.DirectorKey:
+        """The key that the next root shall list for the director."""
+        with self.context.transaction() as tx:
+            public = self.context.directors.next()
+            self.context.audit(tx, "director", f"the next key will be {public.id.hex()}")
+        return api.DirectorKey(public=cbor.encode(public.to_cose()).hex())

@@ -13,7 +13,7 @@ from controller.store import BlobStore, Store
 from controller.store.records import add_event
 from protocol.documents import Root
 from protocol.errors import InputError, UnreachableError
-from protocol.keys import Signer
+from protocol.keys import PublicKey, Signer
 from protocol.trust import read_root
 
 
@@ -33,6 +33,22 @@ class Publisher(Protocol):
 
     def send(self, topic: str, payload: bytes) -> None:
         """Publish a message that is not retained."""
+        ...
+
+
+class Directors(Protocol):
+    """The keys with which a controller directs: the present one, and the one for the next root."""
+
+    def next(self) -> PublicKey:
+        """The key that a later root shall list; made if need be, the same until it is in use."""
+        ...
+
+    def of(self, root: Root) -> Signer | None:
+        """The key that a root lists for the role, if it is here."""
+        ...
+
+    def settle(self, root: Root) -> None:
+        """A root is in force: its key is the present one from now on."""
         ...
 
 
@@ -71,6 +87,8 @@ class Context:
     keep_root: Callable[[int, bytes], None]
     """Stores a new root for the next start."""
     controller_url: str
+    directors: "Directors"
+    """This controller's keys for the role."""
     certificate: bytes | None = None
     """Of the HTTP API, X.509 in DER; None without TLS."""
     lock: threading.RLock = field(default_factory=threading.RLock)

@@ -6,7 +6,7 @@ from controller.service.context import Context
 from controller.store import tables as t
 from controller.store.records import Target, add, change, many, one, remove, targets_of
 from protocol import cose, topics
-from protocol.documents import Assignment, Desired
+from protocol.documents import MAX_ASSIGNMENT, Assignment, Desired
 from protocol.trust import ASSIGNMENT
 
 LIFETIME = 7 * 24 * 3600
@@ -71,6 +71,17 @@ class Director:
         row = one(tx, t.devices, name=device)
         if row is not None and row["assignment"] is not None:
             self._context.publish(topics.device(device, "desired"), row["assignment"])
+
+    def keep_up(self, tx: Connection) -> None:
+        """Sign anew what was signed under an older root, or by a key that is not ours any more."""
+        context = self._context
+        for row in many(tx, t.devices):
+            if row["assignment"] is None:
+                continue
+            signed = cose.parse(row["assignment"], max_payload=MAX_ASSIGNMENT)
+            ours = any(signature.kid == context.director.public.id for signature in signed.signatures)
+            if not ours or Assignment.decode(signed.payload).min_root != context.root.version:
+                self.sign(tx, row["name"], row["generation"])
 
     def renew(self, tx: Connection) -> None:
         """Sign anew what has lived half its life."""

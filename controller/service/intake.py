@@ -81,6 +81,9 @@ class Intake:
         """
         context = self._context
         with context.transaction() as tx:
+            if not self._has_connected:
+                # A root may have come while this controller did not run.
+                self._director.keep_up(tx)
             if not kept:
                 context.event(tx, None, "broker", "the broker has lost what it kept; it is given all of it")
                 self._library.restore(tx)
@@ -94,12 +97,10 @@ class Intake:
             self._has_connected = True
 
     def root_changed(self) -> None:
-        """Publish the roots, and assignments that ask for the newest."""
+        """Publish the roots, and assignments under the newest."""
         with self._context.transaction() as tx:
             self._library.publish_roots()
-            for row in many(tx, t.devices):
-                if row["assignment"] is not None:
-                    self._director.sign(tx, row["name"], row["generation"])
+            self._director.keep_up(tx)
 
     def _key(self, row: RowMapping) -> bytes:
         return report_key(self._context.exchange_key, row["public_key"], row["name"])

@@ -9,8 +9,8 @@ from controller.service.context import Context, NotFoundError
 from controller.service.devices import report_of
 from controller.store import tables as t
 from controller.store.records import add, change, highest_sequence, highest_withdrawn, many, one
-from protocol import api, cbor, chunks, cose
-from protocol.documents import MAX_MANIFEST, Manifest, Target
+from protocol import api, cbor, chunks, cose, topics
+from protocol.documents import MAX_MANIFEST, Manifest, Root, Target
 from protocol.errors import InputError, RefusedError
 from protocol.keys import PublicKey
 from protocol.module import ModuleMeta, check
@@ -37,6 +37,38 @@ def find(tx: Connection, model: str, version: str) -> RowMapping:
 def manifest_of(row: RowMapping) -> Manifest:
     """The manifest of a stored release."""
     return Manifest.decode(cose.parse(row["signed"], max_payload=MAX_MANIFEST).payload)
+
+
+def signers_of(root: Root, document: cose.Signed) -> list[str]:
+    """Ids of the release keys of a root that have signed a manifest, hexadecimal."""
+    keys = {kid: PublicKey.from_cose(root.keys[kid]) for kid in root.roles["release"].keys}
+    return sorted(kid.hex() for kid in document.signers(MANIFEST, keys))
+
+
+def check_signed(root: Root, row: RowMapping) -> None:
+    """Hold a stored release to the newest root, as devices will.
+
+    Raises:
+        RefusedError: its signatures do not count any more.
+    """
+    _check_signers(
+        root, cose.parse(row["signed"], max_payload=MAX_MANIFEST), f"{row['model']} {row['version']}"
+    )
+
+
+def _check_signers(root: Root, document: cose.Signed, name: str) -> None:
+    role = root.roles["release"]
+    good = signers_of(root, document)
+    if len(good) >= role.threshold:
+        return
+    claimed = ", ".join(sorted(signature.kid.hex() for signature in document.signatures))
+    raise RefusedError(
+        f"manifest has {len(good)} of {role.threshold} release signatures"
+        if good
+        else f"manifest is signed by key {claimed}, which root {root.version} does not list for role release",
+        where=name,
+        remedy=f"sign it with keys that fleet keys show lists for role release: fleet release sign {name}",
+    )
 
 
 class Releases:
@@ -89,11 +121,12 @@ class Releases:
         document = cose.parse(signed, max_payload=MAX_MANIFEST)
         manifest = Manifest.decode(document.payload)
         digest = chunks.sha256(document.payload).hex()
-        signers = self._signers(document)
+        _check_signers(context.root, document, f"{manifest.model} {manifest.version}")
         with context.transaction() as tx:
             existing = one(tx, t.releases, manifest=digest)
             if existing is not None:
-                return self.describe(tx, existing)
+                self._take_signatures(tx, existing, signed)
+                return self.describe(tx, find(tx, manifest.model, manifest.version))
             row = one(tx, t.reservations, model=manifest.model, version=manifest.version)
             if row is None or row["sequence"] != manifest.sequence:
                 raise RefusedError(
@@ -104,30 +137,40 @@ class Releases:
                     f"{manifest.model} {manifest.version} is released already, with other bytes",
                     remedy="raise the version in model.toml",
                 )
-            details = self._examine(manifest) | {"signers": signers}
+            details = self._examine(manifest)
             add(
                 tx, t.releases, manifest=digest, model=manifest.model, version=manifest.version,
                 sequence=manifest.sequence, signed=signed, created=context.clock(), details=details,
             )  # fmt: skip
             words = f"{manifest.model} {manifest.version}, sequence {manifest.sequence}, sha256:{digest}"
-            context.audit(tx, "release", f"{words}, signed by {', '.join(signers)}")
+            signers = ", ".join(signers_of(context.root, document))
+            context.audit(tx, "release", f"{words}, signed by {signers}")
             return self.describe(tx, find(tx, manifest.model, manifest.version))
 
-    def _signers(self, document: cose.Signed) -> list[str]:
+    def _take_signatures(self, tx: Connection, row: RowMapping, signed: bytes) -> None:
+        """Keep what a release that exists was signed with now, and those of its signatures that still count.
+
+        A release may so be signed by a key that only the next root will list, before that root is there.
+        """
         root = self._context.root
-        role = root.roles["release"]
-        keys = {kid: PublicKey.from_cose(root.keys[kid]) for kid in role.keys}
-        good = document.signers(MANIFEST, keys)
-        if len(good) < role.threshold:
-            claimed = ", ".join(sorted(signature.kid.hex() for signature in document.signatures))
-            stranger = f"is signed by key {claimed}, which root {root.version} does not list for role release"
-            raise RefusedError(
-                f"manifest has {len(good)} of {role.threshold} release signatures"
-                if good
-                else f"manifest {stranger}",
-                remedy="sign with the key that fleet keys show lists for role release",
-            )
-        return sorted(kid.hex() for kid in good)
+        old, new = (cose.parse(data, max_payload=MAX_MANIFEST) for data in (row["signed"], signed))
+        kept: dict[bytes, cose.Signature] = {}
+        for signature in (*new.signatures, *old.signatures):
+            if signers_of(root, cose.Signed(new.payload, (signature,))):
+                kept.setdefault(signature.kid, signature)
+        for signature in new.signatures:
+            if signature.kid not in root.roles["release"].keys:
+                kept.setdefault(signature.kid, signature)
+        if len(kept) > cose.MAX_SIGNATURES:
+            raise RefusedError(f"a release has at most {cose.MAX_SIGNATURES} signatures")
+        document = cose.assemble(new.payload, [(one.protected, one.value) for one in kept.values()])
+        if document == row["signed"]:
+            return
+        signers = ", ".join(kid.hex() for kid in kept)
+        self._context.audit(tx, "sign", f"{row['model']} {row['version']}, now signed by {signers}")
+        change(tx, t.releases, {"manifest": row["manifest"]}, signed=document)
+        if one(tx, t.retained, digest=row["manifest"]) is not None:
+            self._context.publish(topics.manifest(bytes.fromhex(row["manifest"])), document)
 
     def _examine(self, manifest: Manifest) -> dict[str, Any]:
         """Put every module together, check it, and remember what it says about itself."""
@@ -224,7 +267,7 @@ class Releases:
             classes=list(manifest.classes),
             created=row["created"],
             withdrawn=row["withdrawn"],
-            signers=details["signers"],
+            signers=signers_of(self._context.root, cose.parse(row["signed"], max_payload=MAX_MANIFEST)),
             modules=details["modules"],
             inputs=details["inputs"],
             outputs=details["outputs"],

@@ -16,7 +16,7 @@ from controller.service.groups import devices_in
 from controller.service.library import Library
 from controller.service.membership import Membership
 from controller.service.planner import Planner
-from controller.service.releases import find
+from controller.service.releases import check_signed, find
 from controller.service.rollout_view import describe, progress_of, views
 from controller.store import tables as t
 from controller.store.records import Target, add, change, many, one, pushes_of, targets_of
@@ -64,7 +64,8 @@ class Rollouts:
 
         Raises:
             NotFoundError: unknown group or release.
-            RefusedError: the release was withdrawn, or its interface differs from the running one's.
+            RefusedError: the release was withdrawn, is not signed by who may sign it now, or its interface
+                differs from the running one's.
             InputError: the group is empty, or the release fits none of its devices.
         """
         with self._context.transaction() as tx:
@@ -75,6 +76,7 @@ class Rollouts:
                     f"{request.model} {request.version} was withdrawn",
                     remedy="push a newer version; fleet release list shows them",
                 )
+            check_signed(self._context.root, release)
             if not request.allow_interface_change:
                 self._planner.check_interface(tx, request, release)
             fits = self._planner.fits(tx, request.group, release)
@@ -98,7 +100,7 @@ class Rollouts:
 
         Raises:
             NotFoundError: unknown group, or there was no release before.
-            RefusedError: that one was withdrawn.
+            RefusedError: that one was withdrawn, or is not signed by who may sign it now.
         """
         with self._context.transaction() as tx:
             self._planner.members(tx, request.group)
@@ -108,6 +110,7 @@ class Rollouts:
                 raise RefusedError(
                     f"the release of {request.model} before was withdrawn", remedy="push a newer version"
                 )
+            check_signed(self._context.root, release)
             fits = self._planner.fits(tx, request.group, release)
             plan = self._planner.plan(tx, request.group, release, fits)
             order = _Order(

@@ -20,13 +20,14 @@ from protocol.documents import (
     Manifest,
     ModelReport,
     Report,
+    Root,
     Slot,
     Target,
     Telemetry,
     Usage,
 )
 from protocol.enrolment import Invitation, report_key, report_key_id
-from protocol.keys import Signer, SoftwareKey
+from protocol.keys import PublicKey, Signer, SoftwareKey
 from protocol.module import ABI
 from protocol.trust import MANIFEST, REPORT, TELEMETRY, Verifier
 from tests.support.director import Keys
@@ -207,6 +208,24 @@ def capabilities(**change: Any) -> Capabilities:
     return Capabilities(**values | change)
 
 
+@dataclass
+class Directors:
+    """A controller's keys for the role in memory; the last one is for the next root."""
+
+    keys: list[SoftwareKey]
+
+    def next(self) -> PublicKey:
+        if len(self.keys) == 1:
+            self.keys.append(SoftwareKey.generate())
+        return self.keys[-1].public
+
+    def of(self, root: Root) -> Signer | None:
+        return next((key for key in self.keys if key.public.id in root.roles["director"].keys), None)
+
+    def settle(self, root: Root) -> None:
+        self.keys = [key for key in self.keys if key.public.id in root.roles["director"].keys] or self.keys
+
+
 class Fleet:
     """A controller without broker and HTTP, its keys, and its devices."""
 
@@ -217,6 +236,7 @@ class Fleet:
         self.folder = folder
         self.kept_roots: dict[int, bytes] = {}
         self.devices: dict[str, FakeDevice] = {}
+        self.directors = Directors([self.keys.director])
         self.store = Store(f"sqlite:///{folder / 'fleet.db'}")
         self.store.migrate()
         self.service = self.start()
@@ -228,11 +248,12 @@ class Fleet:
             blobs=BlobStore(self.folder / "blobs"),
             publisher=self.broker,
             clock=lambda: self.now,
-            director=self.keys.director,
+            director=self.directors.keys[0],
             exchange_key=EXCHANGE,
             roots={1: self.keys.signed_root(), **self.kept_roots},
             keep_root=self.kept_roots.__setitem__,
             controller_url="http://127.0.0.1:1",
+            directors=self.directors,
         )
         self.service = Service(context)
         return self.service

@@ -13,7 +13,9 @@ from controller.cli import making
 from controller.client import Client, Endpoint
 from controller.client.transport import Transport
 from controller.compiler import Instance
-from controller.keys import KeyStore
+from controller.director_keys import DirectorKeys
+from controller.keys import KeyStore, initialise
+from controller.keys.keyfile import NO_SECRETS
 from controller.releases import pack
 from controller.service import Context, Service
 from controller.store import BlobStore, Store
@@ -55,8 +57,8 @@ class Server:
         self._store = Store(f"sqlite:///{folder / 'fleet.db'}")
         self._store.migrate()
         desk = KeyStore(folder / "config/fleet/keys")
-        desk.initialise(folder / "controller", now=NOW)
-        root = (desk.folder / "root.cose").read_bytes()
+        initialise(desk, folder / "controller", now=NOW)
+        root = (desk.folder / "roots/1.cose").read_bytes()
         seed = bytes.fromhex((folder / "controller/director.key").read_text())
         context = Context(
             store=self._store,
@@ -68,6 +70,7 @@ class Server:
             roots={1: root},
             keep_root=lambda *_: None,
             controller_url="http://testserver",
+            directors=DirectorKeys(folder / "controller", NO_SECRETS),
         )
         # Connections wait in the socket's backlog until the server accepts, so nobody polls for it.
         self._socket = socket.create_server(("127.0.0.1", 0))

@@ -173,7 +173,7 @@ def test_every_endpoint_of_the_contract_has_a_method(server):
             with pytest.raises(FleetError):
                 call(client)
     asked = {(request.method, request.url.path) for request in server.requests}
-    unused = {"/health", "/api/v1/roots", "/api/v1/devices/{name}/claim"}
+    unused = {"/health", "/api/v1/devices/{name}/claim"}
     for line in api.ENDPOINTS.strip().splitlines():
         method, path = line.split()[:2]
         path = path.split("?")[0]
@@ -192,7 +192,8 @@ CALLS = [
     Client.me, Client.tokens, lambda c: next(c.audit()), lambda c: c.revoke_token("x"),
     lambda c: c.create_token(access.TokenCreate(name="x", role="viewer")),
     Client.info, Client.root, Client.devices, Client.groups, Client.releases, Client.rollouts, Client.status,
-    Client.events,
+    Client.events, Client.next_director,
+    lambda c: c.add_root(b""),
     lambda c: c.create_device(api.DeviceCreate(name="x")),
     lambda c: c.device("x"), lambda c: c.delete_device("x"), lambda c: c.set_labels("x", {}),
     lambda c: c.start_profile("x", api.ProfileRequest(model="m")), lambda c: c.profile("x", "1"),

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from controller.keys import KeysExistError, KeyStore, KeyStoreError, MissingKeyError
+from controller.keys import KeysExistError, KeyStore, KeyStoreError, MissingKeyError, initialise
 from protocol.trust import Verifier, read_root
 
 NOW = 1_790_000_000
@@ -17,18 +17,18 @@ def store(tmp_path):
 
 
 def test_keys_are_made_private_and_the_root_is_sound(store, tmp_path):
-    root = store.initialise(tmp_path / "home", now=NOW)
+    root = initialise(store, tmp_path / "home", now=NOW)
     secret = [store.folder / "root.key", store.folder / "release-2026a.key", tmp_path / "home/director.key"]
     assert [stat.S_IMODE(path.stat().st_mode) for path in secret] == [0o600] * 3
     assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
     signed = (tmp_path / "home/roots/1.cose").read_bytes()
-    assert signed == (store.folder / "root.cose").read_bytes()
+    assert signed == (store.folder / "roots/1.cose").read_bytes()
     assert Verifier.enrol("dev-1", signed).root == root
     assert abs(root.expires - NOW - 10 * 365.25 * 86400) < 1
 
 
 def test_each_key_is_listed_for_its_role_only(store, tmp_path):
-    root = store.initialise(tmp_path / "home", now=NOW)
+    root = initialise(store, tmp_path / "home", now=NOW)
     assert {key.name: key.roles for key in store.stored()} == {
         "root": ("root",),
         "release-2026a": ("release",),
@@ -38,13 +38,13 @@ def test_each_key_is_listed_for_its_role_only(store, tmp_path):
     assert root.roles["release"].keys == (signer.public.id,)
 
 
-@pytest.mark.parametrize("there", ["root.key", "root.cose"])
+@pytest.mark.parametrize("there", ["root.key", "roots/1.cose"])
 def test_nothing_is_overwritten_or_left_half_done(store, tmp_path, there):
-    store.folder.mkdir()
+    (store.folder / there).parent.mkdir(parents=True)
     (store.folder / there).write_text("precious")
     with pytest.raises(KeysExistError, match="never overwritten"):
-        store.initialise(tmp_path / "home")
-    assert [path.name for path in store.folder.iterdir()] == [there]
+        initialise(store, tmp_path / "home")
+    assert [path.relative_to(store.folder).as_posix() for path in store.folder.rglob("*.*")] == [there]
     assert (store.folder / there).read_text() == "precious"
     assert not (tmp_path / "home").exists()
 
@@ -52,12 +52,12 @@ def test_nothing_is_overwritten_or_left_half_done(store, tmp_path, there):
 def test_when_the_controllers_folder_cannot_be_written_no_key_is_left(store, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(KeyStoreError, match="cannot write"):
-        store.initialise(tmp_path / "file" / "home")
-    assert list(store.folder.iterdir()) == []
+        initialise(store, tmp_path / "file" / "home")
+    assert [path for path in store.folder.rglob("*") if path.is_file()] == []
 
 
 def test_a_key_that_others_may_read_is_refused(store, tmp_path):
-    store.initialise(tmp_path / "home")
+    initialise(store, tmp_path / "home")
     path = store.folder / "root.key"
     path.chmod(0o644)
     with pytest.raises(KeyStoreError, match="may be read by others"):
@@ -66,7 +66,7 @@ def test_a_key_that_others_may_read_is_refused(store, tmp_path):
 
 @pytest.mark.parametrize("contents", ["abc123", "zz" * 32, ""])
 def test_a_damaged_key_is_named_and_not_quoted(store, tmp_path, contents):
-    store.initialise(tmp_path / "home")
+    initialise(store, tmp_path / "home")
     path = store.folder / "root.key"
     path.write_text(contents)
     with pytest.raises(KeyStoreError) as caught:
@@ -83,7 +83,7 @@ def test_without_keys_the_remedy_is_to_make_them(store):
 
 
 def test_a_desk_without_its_release_key_says_so(store, tmp_path):
-    store.initialise(tmp_path / "home", now=NOW)
+    initialise(store, tmp_path / "home", now=NOW)
     (store.folder / "release-2026a.key").unlink()
     with pytest.raises(MissingKeyError, match="0 of its release keys"):
         store.release_signers()

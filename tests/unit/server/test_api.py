@@ -246,4 +246,5 @@ def test_info_and_roots(client: Client, fleet: Fleet) -> None:
     assert client.get("/api/v1/roots/latest").json() == client.get("/api/v1/roots/1").json()
     upload = {"root": fleet.keys.signed_root(2).hex()}
     assert client.post("/api/v1/roots", json=upload).json()["root"] == 2
-    problem(client.post("/api/v1/roots", json=upload), 403, 5)
+    assert client.post("/api/v1/roots", json=upload).json()["root"] == 2
+    problem(client.post("/api/v1/roots", json={"root": fleet.keys.signed_root(1).hex()}), 403, 5)

@@ -1,0 +1,277 @@
+"""`fleet keys rotate` and `fleet keys revoke`: the next root."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Self
+
+import typer
+
+from controller.cli.key_folder import key_store
+from controller.cli.options import Json
+from controller.cli.passphrases import Asker, PassphraseFile, Plain
+from controller.cli.signing_files import finish, host, manifests_of
+from controller.cli.terminal import note
+from controller.client import Client
+from controller.keys import KeyStoreError, MissingKeyError, RoleChange, SigningRequest, next_root
+from controller.keys.ceremony import chain_here, find_key, next_director, sign_here
+from controller.keys.publickey import read_public_key
+from controller.keys.request import ask
+from controller.keys.root import YEAR
+from controller.keys.store import ROOTS, chain_of, read_roots
+from protocol import cbor, cose
+from protocol.documents import MAX_MANIFEST, ROLES, Root
+from protocol.errors import InputError
+from protocol.keys import PublicKey, SoftwareKey
+from protocol.trust import MANIFEST, read_root
+
+Threshold = Annotated[
+    list[str] | None,
+    typer.Option("--threshold", metavar="ROLE=N", help="So many of its keys must sign; may be repeated."),
+]
+Linux = Annotated[
+    bool, typer.Option("--linux-only", help="Allow ES256 keys: no board will ever be in the fleet.")
+]
+Years = Annotated[int, typer.Option("--years", min=1, max=30, help="Until the new root expires.")]
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", help="Data folder of a controller that does not run, to recover it.", show_default=False
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="FILE", help="Where the root waits for signatures.", show_default="root-N.sign"
+    ),
+]
+Keys = Annotated[
+    list[Path] | None,
+    typer.Option("--key", metavar="FILE.pub", help="A key held elsewhere takes the place; may be repeated."),
+]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What rotating and revoking have in common."""
+
+    keys: tuple[PublicKey, ...]
+    thresholds: Mapping[str, int]
+    years: int
+    out: Path | None
+    home: Path | None
+    linux_only: bool
+    passphrase_file: Path | None
+    plain: bool
+    json: bool
+
+
+def thresholds(words: list[str] | None) -> dict[str, int]:
+    """`root=2` as {"root": 2}.
+
+    Raises:
+        InputError: not of that form.
+    """
+    found = {}
+    for word in words or []:
+        role, _, number = word.partition("=")
+        if role not in ROLES or not number.isdecimal():
+            raise InputError(f"{word!r} is not a role and a number", remedy="--threshold root=2")
+        found[role] = int(number)
+    return found
+
+
+def rotate(
+    roles: Annotated[list[str], typer.Argument(metavar="ROLE…", help="root, release or director.")],
+    keys: Keys = None,
+    add: Annotated[bool, typer.Option("--add", help="Keep the keys that are there, too.")] = False,
+    threshold: Threshold = None,
+    years: Years = 10,
+    out: Out = None,
+    data: Home = None,
+    linux_only: Linux = False,
+    plain: Plain = False,
+    passphrase_file: PassphraseFile = None,
+    json: Json = False,
+) -> None:
+    """Give roles new keys, by a new root.
+
+    fleet keys rotate release
+
+    Makes the keys (the director's at the controller, the others here) or takes
+    those of --key. Root keys on this desk sign at once; if more must sign, the new
+    root waits in a file for fleet sign --offline. Releases are signed by the new
+    release key, too, before the new root goes out, so that running rollouts go on.
+    """
+    for role in roles:
+        if role not in ROLES:
+            raise InputError(f"there is no role {role!r}", remedy=f"the roles are {', '.join(ROLES)}")
+    if keys and len(roles) != 1:
+        raise InputError("--key is for one role", remedy="one role at a time")
+    options = Options(
+        tuple(read_public_key(path).public for path in keys or []), thresholds(threshold), years, out, data,
+        linux_only, passphrase_file, plain, json,
+    )  # fmt: skip
+    with _Desk(options) as desk:
+        drop = {} if add else {role: frozenset(desk.root.roles[role].keys) for role in roles}
+        desk.change({role: drop.get(role, frozenset()) for role in roles}, resign="release" in roles)
+
+
+def revoke(
+    words: Annotated[list[str], typer.Argument(metavar="KEY…", help="Id, beginning of an id, or name.")],
+    keys: Keys = None,
+    threshold: Threshold = None,
+    years: Years = 10,
+    out: Out = None,
+    data: Home = None,
+    linux_only: Linux = False,
+    plain: Plain = False,
+    passphrase_file: PassphraseFile = None,
+    json: Json = False,
+) -> None:
+    """Take keys out of their role, by a new root; devices refuse them from then on.
+
+    fleet keys revoke 90abf2c1
+
+    A role that would be left with too few keys gets a new one in the same step.
+    What a revoked release key has signed is not signed anew: look at each release
+    first, then fleet release sign MODEL VERSION. What runs goes on running.
+    """
+    options = Options(
+        tuple(read_public_key(path).public for path in keys or []), thresholds(threshold), years, out, data,
+        linux_only, passphrase_file, plain, json,
+    )  # fmt: skip
+    with _Desk(options) as desk:
+        drop: dict[str, frozenset[bytes]] = {}
+        for word in words:
+            kid = find_key(desk.store, desk.root, word)
+            role = next(name for name, role in desk.root.roles.items() if kid in role.keys)
+            drop[role] = drop.get(role, frozenset()) | {kid}
+        if keys and len(drop) != 1:
+            raise InputError("--key is for one role", remedy="one role at a time")
+        desk.change(drop, resign=False)
+
+
+class _Desk:
+    """The keys here, the chain of roots as the controller has it, and the next root."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self.store = key_store(options.passphrase_file)
+        self._client = None if options.home else Client.from_environment()
+        self._chain = self._newest_chain()
+        self.root = read_root(self._chain[-1])
+        self._made: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    def _newest_chain(self) -> list[bytes]:
+        """The chain as known here, and what another desk has added to it since."""
+        known = self.store.roots()
+        chain = chain_here(self.store) if known else []
+        if self._client is not None:
+            newest = self._client.info().root
+            chain += [
+                bytes.fromhex(self._client.root(number).root) for number in range(len(chain) + 1, newest + 1)
+            ]
+        elif self._options.home is not None:
+            there = read_roots(self._options.home / ROOTS)
+            chain = chain_of(there | known)
+        if not chain:
+            raise MissingKeyError(
+                "there are no keys on this desk", where=str(self.store.folder), remedy="fleet keys init"
+            )
+        self.store.learn(chain)
+        return chain
+
+    def change(self, drop: Mapping[str, frozenset[bytes]], *, resign: bool) -> None:
+        """Make the next root, sign what can be signed here, and publish it or let it wait.
+
+        Args:
+            drop: By role, the keys that go.
+            resign: Whether releases in use shall be signed by the new release key, too.
+        """
+        options, now = self._options, int(time.time())
+        passphrase: list[str | None] = []
+
+        def fresh(role: str) -> PublicKey:
+            if not passphrase:
+                passphrase.append(Asker(options.passphrase_file).new(plain=options.plain))
+            return self._make(role, passphrase[0], now)
+
+        changes = {
+            role: RoleChange(self._replacements(role, gone, fresh), gone, options.thresholds.get(role))
+            for role, gone in drop.items()
+        } | {
+            role: RoleChange(threshold=number)
+            for role, number in options.thresholds.items()
+            if role not in drop
+        }
+        root = next_root(
+            self.root, changes, issued=now, lifetime=options.years * YEAR, linux_only=options.linux_only
+        )
+        manifests = self._manifests() if resign else []
+        request = sign_here(self.store, ask(self._chain, root, manifests, now, host()))
+        self._finish(request, root)
+
+    def _replacements(
+        self, role: str, gone: frozenset[bytes], fresh: Callable[[str], PublicKey]
+    ) -> tuple[PublicKey, ...]:
+        if self._options.keys:
+            return self._options.keys
+        left = [kid for kid in self.root.roles[role].keys if kid not in gone]
+        needed = self._options.thresholds.get(role, self.root.roles[role].threshold)
+        rotating = not left or not gone
+        return (fresh(role),) if rotating or len(left) < needed else ()
+
+    def _make(self, role: str, passphrase: str | None, now: int) -> PublicKey:
+        """A new key for a role, where its private half belongs."""
+        if role == "director":
+            if self._client is None:
+                return next_director(self._options.home or Path())
+            public = PublicKey.from_cose(cbor.decode(bytes.fromhex(self._client.next_director().public)))
+        else:
+            key, name = SoftwareKey.generate(), self.store.free_name(role, now)
+            self.store.add(name, key, passphrase)
+            self._made.append(name)
+            public = key.public
+        return public
+
+    def _manifests(self) -> list[bytes]:
+        """Releases that may still be installed, if who may sign them now has signed them."""
+        if self._client is None:
+            note(
+                "the controller does not run: once it does, fleet release sign MODEL VERSION signs its releases anew"
+            )
+            return []
+        role = self.root.roles["release"]
+        keys = {kid: PublicKey.from_cose(self.root.keys[kid]) for kid in role.keys}
+        good = []
+        for release in self._client.releases():
+            if release.withdrawn:
+                continue
+            signed = cose.parse(bytes.fromhex(release.signed), max_payload=MAX_MANIFEST)
+            if len(signed.signers(MANIFEST, keys)) >= role.threshold:
+                good.append(release)
+            else:
+                note(
+                    f"{release.model} {release.version} is left out: the release keys of root "
+                    f"{self.root.version} have not signed it"
+                )
+        return manifests_of(good)
+
+    def _finish(self, request: SigningRequest, root: Root) -> None:
+        options = self._options
+        out = options.out or Path(f"root-{root.version}.sign")
+        if out.exists() and not request.complete:
+            raise KeyStoreError(f"{out} exists already", where=str(out), remedy="--out FILE, or move it away")
+        finish(
+            self.store, request, options.home, out, json=options.json,
+            more={"root": root.version, "made": self._made},
+        )  # fmt: skip
