@@ -11,15 +11,14 @@ import typer
 from controller.cli.key_folder import key_store
 from controller.cli.options import Json
 from controller.cli.passphrases import Asker, PassphraseFile, Plain
-from controller.cli.signing_files import finish, host, manifests_of
+from controller.cli.signing_files import finish, host, items_of, newest_chain
 from controller.cli.terminal import note
 from controller.client import Client
-from controller.keys import KeyStoreError, MissingKeyError, RoleChange, SigningRequest, next_root
-from controller.keys.ceremony import chain_here, find_key, next_director, sign_here
+from controller.keys import KeyStoreError, RoleChange, SigningRequest, next_root
+from controller.keys.ceremony import find_key, next_director, sign_here
 from controller.keys.publickey import read_public_key
-from controller.keys.request import ask
+from controller.keys.request import Item, ask
 from controller.keys.root import YEAR
-from controller.keys.store import ROOTS, chain_of, read_roots
 from protocol import cbor, cose
 from protocol.documents import MAX_MANIFEST, ROLES, Root
 from protocol.errors import InputError
@@ -160,7 +159,7 @@ class _Desk:
         self._options = options
         self.store = key_store(options.passphrase_file)
         self._client = None if options.home else Client.from_environment()
-        self._chain = self._newest_chain()
+        self._chain = newest_chain(self.store, self._client, options.home)
         self.root = read_root(self._chain[-1])
         self._made: list[str] = []
 
@@ -170,25 +169,6 @@ class _Desk:
     def __exit__(self, *_: object) -> None:
         if self._client is not None:
             self._client.close()
-
-    def _newest_chain(self) -> list[bytes]:
-        """The chain as known here, and what another desk has added to it since."""
-        known = self.store.roots()
-        chain = chain_here(self.store) if known else []
-        if self._client is not None:
-            newest = self._client.info().root
-            chain += [
-                bytes.fromhex(self._client.root(number).root) for number in range(len(chain) + 1, newest + 1)
-            ]
-        elif self._options.home is not None:
-            there = read_roots(self._options.home / ROOTS)
-            chain = chain_of(there | known)
-        if not chain:
-            raise MissingKeyError(
-                "there are no keys on this desk", where=str(self.store.folder), remedy="fleet keys init"
-            )
-        self.store.learn(chain)
-        return chain
 
     def change(self, drop: Mapping[str, frozenset[bytes]], *, resign: bool) -> None:
         """Make the next root, sign what can be signed here, and publish it or let it wait.
@@ -243,11 +223,12 @@ class _Desk:
             public = key.public
         return public
 
-    def _manifests(self) -> list[bytes]:
+    def _manifests(self) -> list[Item]:
         """Releases that may still be installed, if who may sign them now has signed them."""
         if self._client is None:
             note(
-                "the controller does not run: once it does, fleet release sign MODEL VERSION signs its releases anew"
+                "releases are not signed anew, since the controller does not run: later, "
+                "fleet release sign MODEL VERSION"
             )
             return []
         role = self.root.roles["release"]
@@ -264,7 +245,7 @@ class _Desk:
                     f"{release.model} {release.version} is left out: the release keys of root "
                     f"{self.root.version} have not signed it"
                 )
-        return manifests_of(good)
+        return items_of(good)
 
     def _finish(self, request: SigningRequest, root: Root) -> None:
         options = self._options

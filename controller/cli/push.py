@@ -1,5 +1,7 @@
 """`fleet push`."""
 
+import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,12 +11,18 @@ from controller.cli import complete, parse, render_rollout, text
 from controller.cli.follow import Waiter, begun, deadline, follow
 from controller.cli.key_folder import key_store
 from controller.cli.options import Detach, Group, Json, Model, Observe, Project, Timeout
+from controller.cli.passphrases import PassphraseFile
+from controller.cli.signing_files import finish, host, newest_chain
 from controller.cli.signers import signer_names
 from controller.cli.terminal import STRONG, answers, emit, note, progress, say
 from controller.cli.upload_screen import UploadScreen
 from controller.client import Client, make_request
-from controller.releases import publish
+from controller.keys import KeyStore
+from controller.keys.ceremony import sign_here
+from controller.keys.request import ask, manifest_item
+from controller.releases import Package, prepare, publish
 from protocol import api
+from protocol.errors import InputError
 from protocol.keys import Signer
 
 
@@ -47,6 +55,11 @@ def push(
         ),
     ] = "1h",
     timeout: Timeout = None,
+    to_sign: Annotated[
+        Path | None,
+        typer.Option("--to-sign", metavar="FILE", help="Upload it, and let others sign it from this file."),
+    ] = None,
+    passphrase_file: PassphraseFile = None,
     json: Json = False,
 ) -> None:
     """Deliver a model to every device of a group; builds and releases it if need be.
@@ -65,7 +78,14 @@ def push(
     make_request(api.PushRequest, version=version or "0", **chosen)
     with Client.from_environment() as client:
         client.group(group)
-        release = client.release(model, version) if version else _release(client, model, project)
+        if to_sign is not None and version is None:
+            _let_sign(client, package_for(model, project), to_sign, key_store(passphrase_file), json=json)
+            return
+        release = (
+            client.release(model, version)
+            if version
+            else _release(client, package_for(model, project), key_store(passphrase_file))
+        )
         progress().print(_header(release), soft_wrap=True)
         request = make_request(api.PushRequest, version=release.version, **chosen)
         if dry_run:
@@ -86,16 +106,33 @@ def push(
         follow(Waiter(client, started.rollout, deadline(limit)), json=json)
 
 
-def _release(client: Client, model: str, project: Project) -> api.Release:
-    from controller.cli.making import package_for  # noqa: PLC0415 - the compiler is slow to import
+def package_for(model: str, project: Project) -> Package:
+    """The package of a project: from the cache, or built now."""
+    from controller.cli import making  # noqa: PLC0415 - the compiler is slow to import
 
-    package = package_for(model, project)
+    return making.package_for(model, project)
 
+
+def _release(client: Client, package: Package, store: KeyStore) -> api.Release:
     def signers() -> list[Signer]:
-        return [signer for _, signer in key_store().release_signers()]
+        return [signer for _, signer in store.release_signers()]
 
     with UploadScreen() as screen:
         return publish(package, client, signers, screen.update).release
+
+
+def _let_sign(client: Client, package: Package, file: Path, store: KeyStore, *, json: bool) -> None:
+    """Upload a package, and write what its signers must sign."""
+    with UploadScreen() as screen:
+        manifest = prepare(package, client, screen.update)
+    if manifest is None:
+        raise InputError(
+            f"{package.model} {package.version} is released already",
+            remedy=f"fleet push {package.model} --version {package.version} --group GROUP",
+        )
+    chain = newest_chain(store, client)
+    request = ask(chain, None, [manifest_item(manifest)], int(time.time()), host())
+    finish(store, sign_here(store, request), None, file, json=json)
 
 
 def _header(release: api.Release) -> Text:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from controller.cli import complete, text, verify
+from controller.cli import complete, release_sign, text, verify
 from controller.cli.app import Command, family
 from controller.cli.columns import Cell, Column, table
 from controller.cli.options import Json, Model, Version
@@ -16,9 +16,10 @@ from controller.client import Client
 from protocol import api
 from protocol.module import TensorMeta
 
-app = family("List, show, verify and withdraw releases.\n\nfleet release list")
+app = family("List, show, verify, sign and withdraw releases.\n\nfleet release list")
 app.command("verify", cls=Command)(verify.verify)
 app.command("sbom", cls=Command)(verify.sbom)
+app.command("sign", cls=Command)(release_sign.sign)
 
 ModelIfAny = Annotated[str | None, typer.Argument(help="Only of this model.", autocompletion=complete.models)]
 

@@ -61,7 +61,7 @@ def sign(
     chosen = keys or keys_for(store, request)
     _explain(store, request, chosen, known=bool(known), quiet=json)
     if not yes:
-        _ask(request)
+        ask_person(request)
     signed = request.sign([store.signer(name) for name in chosen])
     if signed == request:
         raise MissingKeyError(
@@ -108,7 +108,7 @@ def _explain(
     out.print(f"to sign with {', '.join(chosen)}")
 
 
-def _ask(request: SigningRequest) -> None:
+def ask_person(request: SigningRequest) -> None:
     """Let a person say yes.
 
     Raises:

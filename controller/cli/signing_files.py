@@ -11,9 +11,11 @@ from controller.cli import text
 from controller.cli.render_signing import as_json
 from controller.cli.terminal import PROGRESS, SETTLED, emit, say
 from controller.client import Client
-from controller.keys import KeyStore, SigningRequest
+from controller.keys import KeyStore, MissingKeyError, SigningRequest
 from controller.keys.ceremony import install
 from controller.keys.files import read_public, replace
+from controller.keys.request import Item, signed_item
+from controller.keys.store import ROOTS, chain_of, read_roots
 from protocol import api
 from protocol.documents import Manifest
 
@@ -47,9 +49,37 @@ def names_here(store: KeyStore) -> dict[str, str]:
     return {key.id.hex(): key.name for key in store.stored()}
 
 
-def manifests_of(releases: Sequence[api.Release]) -> list[bytes]:
-    """Signed manifests, oldest release first."""
-    return [bytes.fromhex(release.signed) for release in sorted(releases, key=lambda one: one.sequence)]
+def newest_chain(store: KeyStore, client: Client | None, home: Path | None = None) -> list[bytes]:
+    """The chain of roots as known here, and what another desk has added to it since; it is kept here.
+
+    Args:
+        store: The desk's.
+        client: The controller, if it runs.
+        home: Its data folder, if it does not.
+
+    Raises:
+        MissingKeyError: there is none.
+        StrangeRootError: the controller's roots are not those of this desk.
+    """
+    known = store.roots()
+    chain = chain_of(known)
+    if client is not None:
+        newest = client.info().root
+        chain += [bytes.fromhex(client.root(number).root) for number in range(len(chain) + 1, newest + 1)]
+    elif home is not None:
+        chain = chain_of(read_roots(home / ROOTS) | known)
+    if not chain:
+        raise MissingKeyError(
+            "there are no keys on this desk", where=str(store.folder), remedy="fleet keys init"
+        )
+    store.learn(chain)
+    return chain
+
+
+def items_of(releases: Sequence[api.Release]) -> list[Item]:
+    """Releases to be signed again, the oldest first."""
+    ordered = sorted(releases, key=lambda one: (one.model, one.sequence))
+    return [signed_item(bytes.fromhex(release.signed)) for release in ordered]
 
 
 def deliver(store: KeyStore, request: SigningRequest, home: Path | None) -> None:

@@ -15,7 +15,6 @@ from controller.keys.store import (
     NEXT_DIRECTOR,
     ROOTS,
     KeyStore,
-    chain_of,
     key_text,
     read_roots,
     write_all,
@@ -156,16 +155,6 @@ def keys_for(store: KeyStore, request: SigningRequest) -> list[str]:
     """Names of the keys of this desk that may sign what still lacks signatures."""
     wanted = request.wanted()
     return [key.name for key in store.stored() if key.id in wanted]
-
-
-def chain_here(store: KeyStore) -> list[bytes]:
-    """The chain of roots as it is known here.
-
-    Raises:
-        MissingKeyError: there is none.
-    """
-    store.known_root()
-    return chain_of(store.roots())
 
 
 def find_key(store: KeyStore, root: Root, word: str) -> bytes:

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 
 from controller.keys.errors import SigningError, StrangeRootError
 from protocol import cose
-from protocol.documents import Manifest, Role, Root
+from protocol.documents import MAX_MANIFEST, Manifest, Role, Root
 from protocol.errors import RefusedError
 from protocol.keys import PublicKey, Signer
 from protocol.message import Key, Many, Message, Seconds, Text
@@ -246,25 +246,37 @@ def follow(roots: Iterable[bytes]) -> Verifier:
 
 
 def ask(
-    roots: Iterable[bytes], root: Root | None, manifests: Iterable[bytes], made: int, by: str
+    roots: Iterable[bytes], root: Root | None, manifests: Iterable[Item], made: int, by: str
 ) -> SigningRequest:
-    """A request for a new root and for manifests that are signed already, by keys that may go with it.
+    """A request for a new root, for manifests, or for both.
 
     Args:
         roots: The chain so far.
         root: To be signed, if any.
-        manifests: Signed manifests; their signatures are kept, so that devices under either root accept them.
+        manifests: See `manifest_item` and `signed_item`.
         made: Now, seconds since 1970-01-01 UTC.
         by: This host.
     """
     items = [Item(kind="root", payload=root.encode())] if root is not None else []
-    for data in manifests:
-        document = cose.parse(data, max_payload=MAX_REQUEST)
-        item = Item(kind="manifest", payload=document.payload)
-        for one in document.signatures:
-            item = item.with_signature(one.protected, one.value)
-        items.append(item)
-    return SigningRequest(roots=tuple(roots), items=tuple(items), made=made, by=by)
+    return SigningRequest(roots=tuple(roots), items=(*items, *manifests), made=made, by=by)
+
+
+def manifest_item(payload: bytes) -> Item:
+    """A manifest that nobody has signed."""
+    return Item(kind="manifest", payload=payload)
+
+
+def signed_item(manifest: bytes) -> Item:
+    """A signed manifest that more shall sign; devices need its present signatures until a new root is there.
+
+    Raises:
+        CoseError: it is none.
+    """
+    document = cose.parse(manifest, max_payload=MAX_MANIFEST)
+    item = manifest_item(document.payload)
+    for one in document.signatures:
+        item = item.with_signature(one.protected, one.value)
+    return item
 
 
 def _need(role: str, root: Root, good: set[bytes]) -> Need:

@@ -3,7 +3,7 @@
 from controller.releases.errors import TargetsDifferError, VersionTakenError
 from controller.releases.pack import pack
 from controller.releases.package import DamagedPackageError, Package
-from controller.releases.publish import Publication, publish
+from controller.releases.publish import Publication, prepare, publish
 
 __all__ = [
     "DamagedPackageError",
@@ -12,5 +12,6 @@ __all__ = [
     "TargetsDifferError",
     "VersionTakenError",
     "pack",
+    "prepare",
     "publish",
 ]

@@ -62,6 +62,28 @@ def publish(
     return Publication(client.register(signed), sent, new=True)
 
 
+def prepare(package: Package, client: Client, uploaded: Uploaded | None = None) -> bytes | None:
+    """Everything short of signatures that others make: numbers reserved, blobs uploaded.
+
+    Args:
+        package: What to release.
+        client: The controller.
+        uploaded: Progress of the upload.
+
+    Returns:
+        The manifest to sign, or None if this release exists.
+
+    Raises:
+        VersionTakenError: the version is released with other bytes.
+        FleetError: the controller refuses or does not answer.
+    """
+    reservation = _reserve(package, client)
+    if reservation.released is not None:
+        return None
+    _upload(package, client, uploaded)
+    return package.manifest(reservation.sequence, reservation.floor).encode()
+
+
 def _reserve(package: Package, client: Client) -> api.Reservation:
     request = api.Reserve(model=package.model, version=package.version, content=package.content.hex())
     try:

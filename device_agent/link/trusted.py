@@ -90,7 +90,9 @@ class TrustKeeper:
                 if verifier.state != self._verifier.state:
                     await self._store(verifier)
             except (FleetError, OSError) as error:
-                waits = isinstance(error, TrustError) and error.code == "root-behind"
+                # After a long sleep the assignment comes before the roots: its key is one that only the
+                # newest of them lists.
+                waits = isinstance(error, TrustError) and error.code in ("root-behind", "signature")
                 self._waiting = data if waits else None
                 self._refuse(error)
                 return

@@ -210,6 +210,16 @@ class ModelSlots:
         replace_durably(self._files, f"{folder}/release", document.encode())
         return Release(slot, document)
 
+    def sign_anew(self, release: Release, manifest: bytes) -> Release:
+        """Keep a staged release under other signatures of the same manifest.
+
+        Raises:
+            DiskFullError: there is no room.
+        """
+        document = release.document.model_copy(update={"manifest": manifest})
+        replace_durably(self._files, f"{self._folder}/{release.slot}/release", document.encode())
+        return Release(release.slot, document)
+
     def put(self, release: Release, digest: bytes, data: bytes) -> None:
         """Store one verified chunk at all its places, durably.
 

@@ -114,13 +114,16 @@ class Installation:
             around.trust.verifier.check_manifest(self._model, data, self._manifest)
 
         staged: Release | None = await around.disk(self._slots.staged, self._manifest)
-        if staged is not None:
-            check(staged.document.manifest)
+        if staged is not None and not self._needs_signatures(staged):
             choose_target(staged.manifest, around.capabilities)
             self._release = staged
             return
         data = await around.fetcher.manifest(self._manifest, check)
         manifest = verifier.check_manifest(self._model, data, self._manifest)
+        if staged is not None:
+            # The same manifest with other signatures: what was fetched for it stays.
+            self._release = await around.disk(self._slots.sign_anew, staged, data)
+            return
         name, target = choose_target(manifest, around.capabilities)
         pages: list[bytes] = []
         following: bytes | None = target.index
@@ -133,6 +136,29 @@ class Installation:
         with _refusal_is_final("index"):
             _ = Release("", document).index
         self._release = await around.disk(self._slots.stage, document)
+
+    def _needs_signatures(self, staged: Release) -> bool:
+        """Whether a new root asks for other signatures than those that a staged manifest came with.
+
+        Raises:
+            TrustError: another rule refuses it.
+        """
+        try:
+            self.check(staged)
+        except TrustError as error:
+            if error.code == "signature":
+                return True
+            raise
+        return False
+
+    def check(self, release: Release) -> None:
+        """The rules for the manifest, under the root of now.
+
+        Raises:
+            TrustError: one refuses it.
+        """
+        verifier = self._around.trust.verifier
+        verifier.check_manifest(self._model, release.document.manifest, self._manifest)
 
     async def fetch(self) -> None:
         """All chunks that are not on the device yet, each stored as soon as it is checked.

@@ -229,7 +229,12 @@ class ModelUpdate:
     # -- what changes the slots' state -----------------------------------------------------------
 
     async def _switch(self, installation: Installation, attempt: int) -> None:
-        """First on disk, then in fact: a power cut in between starts in the trial."""
+        """First on disk, then in fact: a power cut in between starts in the trial.
+
+        Raises:
+            TrustError: a root that came while the module did has revoked the keys that signed it.
+        """
+        installation.check(installation.release)
         await self._around.disk(self._slots.begin_trial, installation.release, attempt)
         self._revivals = 0
         await self.service.switch(installation.take_loaded(), keep=True)
