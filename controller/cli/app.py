@@ -38,7 +38,7 @@ COMMANDS = {
     "rollback": _entry("reverse", "rollback", "Take a group back to the release it wanted before this one."),
     "remove": _entry("reverse", "remove", "Take a model off every device of a group."),
     "rollout": _entry("rollouts", "app", "List, follow and steer rollouts."),
-    "release": _entry("releases", "app", "List, show, verify and withdraw releases."),
+    "release": _entry("releases", "app", "List, show, verify, sign and withdraw releases."),
     "inspect": _entry(
         "inspect", "inspect", "Show the layers, sizes, memory plan and provenance of a module file."
     ),

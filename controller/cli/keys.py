@@ -16,7 +16,7 @@ from controller.cli.options import Data, Json
 from controller.cli.passphrases import Asker, PassphraseFile, Plain
 from controller.cli.signing_files import finish, host
 from controller.cli.terminal import NEEDS_YOU, SETTLED, answers, emit, note, say
-from controller.keys import KeyStore, initialise, token, write_new
+from controller.keys import KeyStore, StoredKey, initialise, token, write_new
 from controller.keys.ceremony import Founding, found
 from controller.keys.keyfile import token_text
 from controller.keys.publickey import ALGORITHMS, public_text, read_public_key
@@ -27,6 +27,8 @@ from protocol.keys import EDDSA, ES256, PublicKey, SoftwareKey
 
 app = family("Make, show and change the signing keys, and who may sign what.\n\nfleet keys init")
 
+SOON = 90 * 86_400
+"""Seconds before its end from which a root is called to mind."""
 FORMS = {"plain": "not encrypted", "encrypted": "encrypted", "token": "in a token"}
 
 
@@ -223,53 +225,65 @@ def show(json: Json = False) -> None:
     fleet keys show
     """
     store = key_store()
-    root, kept = store.known_root(), store.stored()
-    here = {key.id: key for key in kept}
-    spare = [key for key in kept if not key.roles]
+    root, kept = store.root(), store.stored()
+    if root is None and not kept:
+        store.known_root()
     if json:
-        emit(
-            {
-                "root": root.version,
-                "issued": root.issued,
-                "expires": root.expires,
-                "folder": str(store.folder),
-                "roles": {name: _role_json(root, name, here) for name in root.roles},
-                "unlisted": [{"name": key.name, "id": key.id.hex(), "form": key.form} for key in spare],
-            }
-        )
+        emit(_show_json(store, root, kept))
         return
-    rows: list[list[Cell]] = []
-    for name, role in root.roles.items():
-        for kid in role.keys:
-            key = here.get(kid)
-            rows.append(
-                [
-                    name,
-                    f"{role.threshold} of {len(role.keys)}",
-                    kid.hex(),
-                    _algorithm(root, kid),
-                    key.name if key else "not on this desk",
-                    Text(FORMS[key.form], NEEDS_YOU if key.form == "plain" else SETTLED) if key else "",
-                ]
-            )
-    rows += [["-", "", key.id.hex(), ALGORITHMS[key.algorithm], key.name, FORMS[key.form]] for key in spare]
+    rows = _listed(root, {key.id: key for key in kept}) if root else []
+    spare = [key for key in kept if not key.roles]
+    rows += [["-", "", key.id.hex(), ALGORITHMS[key.algorithm], *_kept(key)] for key in spare]
     columns = [
         Column("ROLE"), Column("SIGNATURES"), Column("KEY"), Column("KIND"), Column("HERE AS", wraps=True),
         Column("KEPT"),
     ]  # fmt: skip
-    say(
-        f"root {root.version}, issued {text.local(root.issued)}, expires {text.local(root.expires)}",
-        table(columns, rows, answers().width),
-    )
-    if spare:
-        say("- : no role of this root; an older root's, or waiting for the next")
+    if root is not None:
+        say(f"root {root.version}, issued {text.local(root.issued)}, expires {text.local(root.expires)}")
+    else:
+        say("no root is known here yet")
+    say(table(columns, rows, answers().width))
+    if spare and root is not None:
+        say("- : no role in this root; an older one's, or waiting for the next")
+    if root is not None and root.expires - time.time() < SOON:
+        note(f"nothing is installed after root {root.version} expires; fleet keys rotate makes a newer one")
+
+
+def _listed(root: Root, here: dict[bytes, StoredKey]) -> list[list[Cell]]:
+    rows = []
+    for name, role in root.roles.items():
+        for kid in role.keys:
+            key = here.get(kid)
+            known: list[Cell] = _kept(key) if key else ["not on this desk", ""]
+            rows.append(
+                [name, f"{role.threshold} of {len(role.keys)}", kid.hex(), _algorithm(root, kid), *known]
+            )
+    return rows
+
+
+def _kept(key: StoredKey) -> list[Cell]:
+    return [key.name, Text(FORMS[key.form], NEEDS_YOU if key.form == "plain" else SETTLED)]
+
+
+def _show_json(store: KeyStore, root: Root | None, kept: list[StoredKey]) -> dict[str, Any]:
+    here = {key.id: key for key in kept}
+    return {
+        "root": root.version if root else None,
+        "issued": root.issued if root else None,
+        "expires": root.expires if root else None,
+        "folder": str(store.folder),
+        "roles": {name: _role_json(root, name, here) for name in root.roles} if root else {},
+        "unlisted": [
+            {"name": key.name, "id": key.id.hex(), "form": key.form} for key in kept if not key.roles
+        ],
+    }
 
 
 def _algorithm(root: Root, kid: bytes) -> str:
     return ALGORITHMS[PublicKey.from_cose(root.keys[kid]).algorithm]
 
 
-def _role_json(root: Root, name: str, here: dict[bytes, Any]) -> dict[str, Any]:
+def _role_json(root: Root, name: str, here: dict[bytes, StoredKey]) -> dict[str, Any]:
     role = root.roles[name]
     return {
         "threshold": role.threshold,

@@ -88,7 +88,13 @@ def summary(request: SigningRequest, names: dict[str, str], width: int) -> list[
         names: Key ids, hexadecimal, to the names of keys on this machine.
         width: Of the terminal.
     """
-    parts: list[RenderableType] = []
+    parts: list[RenderableType] = [
+        Text(
+            f"made {text.local(request.made)}"
+            + (f" on {request.by}" if request.by else "")
+            + ", says the file"
+        )
+    ]
     for item in request.items:
         shown = _root(request, names, width) if item.kind == "root" else _manifest(item, width)
         parts += [*shown, Text(f"  sha256   {item.digest}")]
@@ -108,7 +114,7 @@ def _root(request: SigningRequest, names: dict[str, str], width: int) -> list[Re
         rows.append(
             [
                 row["role"],
-                f"{role.threshold} of {len(role.keys)}",
+                "" if row["change"] == "goes" else f"{role.threshold} of {len(role.keys)}",
                 row["id"],
                 row["algorithm"],
                 Text(row["change"], _WORDS[row["change"]]),
