@@ -12,8 +12,8 @@ from controller.cli.follow import Waiter, begun, deadline, follow
 from controller.cli.key_folder import key_store
 from controller.cli.options import Detach, Group, Json, Model, Observe, Project, Timeout
 from controller.cli.passphrases import PassphraseFile
-from controller.cli.signing_files import finish, host, newest_chain
 from controller.cli.signers import signer_names
+from controller.cli.signing_files import finish, host, newest_chain
 from controller.cli.terminal import STRONG, answers, emit, note, progress, say
 from controller.cli.upload_screen import UploadScreen
 from controller.client import Client, make_request

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from controller.cli import text
 from controller.cli.columns import Cell, Column, table
-from controller.cli.keys import key_store
+from controller.cli.key_folder import key_store
 from controller.cli.options import Json, Model, Version
 from controller.cli.signers import signer_names
 from controller.cli.terminal import NEEDS_YOU, SETTLED, answers, emit, say
@@ -92,14 +92,18 @@ def sbom(
 
 def _trusted(file: Path | None) -> Verifier:
     """Trust begins with a root that the user has, never with one that the controller sends."""
-    path = file or key_store().folder / "root.cose"
+    remedy = "give one that you got from the owner of the fleet: --root FILE"
+    if file is None:
+        store = key_store()
+        roots = store.roots()
+        if not roots:
+            raise InputError("there is no root to trust", where=str(store.folder), remedy=remedy)
+        return Verifier.enrol(_DESK, roots[max(roots)])
     try:
-        return Verifier.enrol(_DESK, path.read_bytes())
+        return Verifier.enrol(_DESK, file.read_bytes())
     except OSError as error:
         raise InputError(
-            f"there is no root to trust: {error.strerror}",
-            where=str(path),
-            remedy="give one that you got from the owner of the fleet: --root FILE",
+            f"there is no root to trust: {error.strerror}", where=str(file), remedy=remedy
         ) from error
 
 

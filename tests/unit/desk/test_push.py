@@ -91,7 +91,7 @@ def test_what_was_signed_is_what_was_reserved_by_the_release_key(fleet, store, h
     document = cose.parse(store.signed, max_payload=MAX_MANIFEST)
     manifest = Manifest.decode(document.payload)
     assert (manifest.sequence, manifest.floor) == (7, 2)
-    from controller.cli.keys import key_store
+    from controller.cli.key_folder import key_store
 
     [(_, signer)] = key_store().release_signers()
     assert document.signers(MANIFEST, {signer.public.id: signer.public}) == {signer.public.id}

@@ -76,10 +76,10 @@ def test_a_new_root_is_published_and_asked_for(fleet: Fleet) -> None:
     assert max(fleet.start().context.roots) == 2
 
 
-@pytest.mark.parametrize("version", [1, 3])
-def test_a_root_that_does_not_follow_is_refused(fleet: Fleet, version: int) -> None:
+@pytest.mark.parametrize(("version", "floors"), [(1, {"crop-model": 1}), (3, {})])
+def test_a_root_that_does_not_follow_is_refused(fleet: Fleet, version: int, floors: dict[str, int]) -> None:
     with pytest.raises(Exception, match="does not follow"):
-        fleet.service.add_root(fleet.keys.signed_root(version))
+        fleet.service.add_root(fleet.keys.signed_root(version, floors=floors))
 
 
 def test_a_database_older_than_the_fleet_goes_past_it(fleet: Fleet) -> None:
