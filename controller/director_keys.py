@@ -14,6 +14,9 @@ from controller.keys.store import DIRECTOR, NEXT_DIRECTOR
 from protocol.documents import Root
 from protocol.keys import PublicKey, Signer
 
+_PROOF = b"fleet/v1/proof"
+"""Signed to see whether a token does; no document begins like it."""
+
 
 class DirectorKeys:
     """See `controller.service.context.Directors`.
@@ -28,8 +31,12 @@ class DirectorKeys:
         self._secrets = secrets
 
     def next(self) -> PublicKey:
-        """The key that a later root shall list; made if need be, the same until it is in use."""
-        return next_director(self._folder)
+        """The key that a later root shall list; made if need be, the same until it is in use.
+
+        Raises:
+            KeyStoreError: it cannot be made here.
+        """
+        return next_director(self._folder, self._secrets)
 
     def of(self, root: Root) -> Signer | None:
         """The key that a root lists for the director, unlocked, if it is here.
@@ -43,7 +50,11 @@ class DirectorKeys:
                 continue
             key = read_key(path)
             if key.public.id in root.roles["director"].keys:
-                return key.unlock(self._secrets)
+                signer = key.unlock(self._secrets)
+                if key.form == "token":
+                    # A wrong PIN, or a token that is not there, shows now and not at the first assignment.
+                    signer.sign(_PROOF)
+                return signer
         return None
 
     def settle(self, root: Root) -> None:

@@ -1,7 +1,7 @@
 """`fleet keys rotate` and `fleet keys revoke`: the next root."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
@@ -14,13 +14,13 @@ from controller.cli.passphrases import Asker, PassphraseFile, Plain
 from controller.cli.signing_files import finish, host, items_of, newest_chain
 from controller.cli.terminal import note
 from controller.client import Client
-from controller.keys import KeyStoreError, RoleChange, SigningRequest, next_root
+from controller.keys import KeyStoreError, RoleChange, next_root
 from controller.keys.ceremony import find_key, next_director, sign_here
 from controller.keys.publickey import read_public_key
 from controller.keys.request import Item, ask
 from controller.keys.root import YEAR
 from protocol import cbor, cose
-from protocol.documents import MAX_MANIFEST, ROLES, Root
+from protocol.documents import MAX_MANIFEST, ROLES
 from protocol.errors import InputError
 from protocol.keys import PublicKey, SoftwareKey
 from protocol.trust import MANIFEST, read_root
@@ -161,7 +161,7 @@ class _Desk:
         self._client = None if options.home else Client.from_environment()
         self._chain = newest_chain(self.store, self._client, options.home)
         self.root = read_root(self._chain[-1])
-        self._made: list[str] = []
+        self._made: dict[str, SoftwareKey] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -178,15 +178,8 @@ class _Desk:
             resign: Whether releases in use shall be signed by the new release key, too.
         """
         options, now = self._options, int(time.time())
-        passphrase: list[str | None] = []
-
-        def fresh(role: str) -> PublicKey:
-            if not passphrase:
-                passphrase.append(Asker(options.passphrase_file).new(plain=options.plain))
-            return self._make(role, passphrase[0], now)
-
         changes = {
-            role: RoleChange(self._replacements(role, gone, fresh), gone, options.thresholds.get(role))
+            role: RoleChange(self._replacements(role, gone, now), gone, options.thresholds.get(role))
             for role, gone in drop.items()
         } | {
             role: RoleChange(threshold=number)
@@ -196,32 +189,41 @@ class _Desk:
         root = next_root(
             self.root, changes, issued=now, lifetime=options.years * YEAR, linux_only=options.linux_only
         )
+        out = options.out or Path(f"root-{root.version}.sign")
+        if out.exists():
+            raise KeyStoreError(f"{out} exists already", where=str(out), remedy="--out FILE, or move it away")
+        self._keep_keys()
         manifests = self._manifests() if resign else []
         request = sign_here(self.store, ask(self._chain, root, manifests, now, host()))
-        self._finish(request, root)
+        finish(
+            self.store, request, options.home, out, json=options.json,
+            more={"root": root.version, "made": list(self._made)},
+        )  # fmt: skip
 
-    def _replacements(
-        self, role: str, gone: frozenset[bytes], fresh: Callable[[str], PublicKey]
-    ) -> tuple[PublicKey, ...]:
+    def _replacements(self, role: str, gone: frozenset[bytes], now: int) -> tuple[PublicKey, ...]:
         if self._options.keys:
             return self._options.keys
         left = [kid for kid in self.root.roles[role].keys if kid not in gone]
         needed = self._options.thresholds.get(role, self.root.roles[role].threshold)
         rotating = not left or not gone
-        return (fresh(role),) if rotating or len(left) < needed else ()
+        return (self._make(role, now),) if rotating or len(left) < needed else ()
 
-    def _make(self, role: str, passphrase: str | None, now: int) -> PublicKey:
-        """A new key for a role, where its private half belongs."""
-        if role == "director":
-            if self._client is None:
-                return next_director(self._options.home or Path())
-            public = PublicKey.from_cose(cbor.decode(bytes.fromhex(self._client.next_director().public)))
-        else:
-            key, name = SoftwareKey.generate(), self.store.free_name(role, now)
-            self.store.add(name, key, passphrase)
-            self._made.append(name)
-            public = key.public
-        return public
+    def _make(self, role: str, now: int) -> PublicKey:
+        """A new key for a role; it is kept once the root that lists it is found to be sound."""
+        if role != "director":
+            key = SoftwareKey.generate()
+            self._made[self.store.free_name(role, now)] = key
+            return key.public
+        if self._client is None:
+            return next_director(self._options.home or Path(), Asker(self._options.passphrase_file))
+        return PublicKey.from_cose(cbor.decode(bytes.fromhex(self._client.next_director().public)))
+
+    def _keep_keys(self) -> None:
+        if self._made:
+            options = self._options
+            passphrase = Asker(options.passphrase_file).new(plain=options.plain)
+            for name, key in self._made.items():
+                self.store.add(name, key, passphrase)
 
     def _manifests(self) -> list[Item]:
         """Releases that may still be installed, if who may sign them now has signed them."""
@@ -246,13 +248,3 @@ class _Desk:
                     f"{self.root.version} have not signed it"
                 )
         return items_of(good)
-
-    def _finish(self, request: SigningRequest, root: Root) -> None:
-        options = self._options
-        out = options.out or Path(f"root-{root.version}.sign")
-        if out.exists() and not request.complete:
-            raise KeyStoreError(f"{out} exists already", where=str(out), remedy="--out FILE, or move it away")
-        finish(
-            self.store, request, options.home, out, json=options.json,
-            more={"root": root.version, "made": self._made},
-        )  # fmt: skip

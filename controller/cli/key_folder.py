@@ -14,6 +14,6 @@ def controller_data(data: Path | None) -> Path:
     return data or platformdirs.user_data_path("fleet", appauthor=False) / "controller"
 
 
-def key_store(passphrase_file: Path | None = None) -> KeyStore:
-    """The keys of this desk."""
-    return KeyStore(config_folder() / "keys", Asker(passphrase_file))
+def key_store(passphrase_file: Path | None = None, folder: Path | None = None) -> KeyStore:
+    """The keys of this desk, or of another folder."""
+    return KeyStore(folder or config_folder() / "keys", Asker(passphrase_file))

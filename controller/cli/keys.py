@@ -27,6 +27,10 @@ from protocol.keys import EDDSA, ES256, PublicKey, SoftwareKey
 
 app = family("Make, show and change the signing keys, and who may sign what.\n\nfleet keys init")
 
+Elsewhere = Annotated[
+    Path | None,
+    typer.Option("--data", help="Not on this desk, but in a controller's data folder.", show_default=False),
+]
 SOON = 90 * 86_400
 """Seconds before its end from which a root is called to mind."""
 FORMS = {"plain": "not encrypted", "encrypted": "encrypted", "token": "in a token"}
@@ -130,6 +134,7 @@ def new(
     existing: Annotated[
         bool, typer.Option("--existing", help="Take the key of that name that is in the token already.")
     ] = False,
+    data: Elsewhere = None,
     plain: Plain = False,
     passphrase_file: PassphraseFile = None,
     json: Json = False,
@@ -141,7 +146,7 @@ def new(
     The private key stays here, under a passphrase or in a PKCS#11 token. Give
     NAME.pub to fleet keys init --root, or to fleet keys rotate ROLE --key.
     """
-    store = key_store(passphrase_file)
+    store = key_store(passphrase_file, data)
     path = store.path(name)
     public_file = out or Path(f"{name}.pub")
     if pkcs11 is None:
@@ -195,6 +200,7 @@ def protect(
         Path | None,
         typer.Option("--new-passphrase-file", metavar="FILE", help="Its first line is the new passphrase."),
     ] = None,
+    data: Elsewhere = None,
     passphrase_file: PassphraseFile = None,
     json: Json = False,
 ) -> None:
@@ -205,7 +211,7 @@ def protect(
     Copies of the old file stay as they were: in backups, and in what a disk has
     not overwritten yet.
     """
-    store = key_store(passphrase_file)
+    store = key_store(passphrase_file, data)
     chosen = names or [key.name for key in store.stored() if key.form != "token"]
     passphrase = None if plain else Asker(new_file).new(plain=False)
     if passphrase is None and not plain:

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.keys.errors import KeysExistError, MissingKeyError
+from controller.keys.errors import KeysExistError, KeyStoreError, MissingKeyError
 from controller.keys.files import replace, write_new
-from controller.keys.keyfile import read_key
+from controller.keys.keyfile import NO_SECRETS, Secrets, read_key
 from controller.keys.request import SigningRequest, ask
 from controller.keys.root import YEAR, first_root
 from controller.keys.store import (
@@ -117,16 +117,31 @@ def found(store: KeyStore, home: Path, plan: Founding, passphrase: str | None) -
     return ask([], document, [], plan.issued, plan.by)
 
 
-def next_director(home: Path) -> PublicKey:
-    """The key that a controller which does not run will sign with under the next root; made if need be.
+def next_director(home: Path, secrets: Secrets = NO_SECRETS) -> PublicKey:
+    """The key that a controller will direct with under the next root; made if need be.
+
+    It is kept as the present one is: plain, or under the same passphrase.
+
+    Args:
+        home: The controller's data folder.
+        secrets: Gives the passphrase of the present key.
 
     Raises:
-        KeyStoreError: it cannot be written.
+        KeyStoreError: it cannot be written; or the present one is in a token, where a person must make it.
     """
-    path = home / NEXT_DIRECTOR
+    path, present = home / NEXT_DIRECTOR, home / DIRECTOR
     if not path.exists():
+        form = read_key(present).form if present.exists() else "plain"
+        if form == "token":
+            raise KeyStoreError(
+                "the director's key is in a token, and so must be the next one",
+                where=str(present),
+                remedy=f"fleet keys new {path.stem} --data {home} --pkcs11 LIBRARY --token LABEL, "
+                f"then fleet keys rotate director --key {path.stem}.pub",
+            )
+        passphrase = secrets.passphrase(present.stem) if form == "encrypted" else None
         key = SoftwareKey.generate()
-        write_new(path, key_text(key, None), secret=True)
+        write_new(path, key_text(key, passphrase), secret=True)
     return read_key(path).public
 
 

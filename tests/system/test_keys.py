@@ -17,6 +17,7 @@ from scripts.demonstration.fleet import wait_until
 from tests.support.brokers import Broker
 from tests.support.owner import Holder, Owner, said
 from tests.support.server import Listener
+from tests.support.tokens import LIBRARY, PIN, TOKEN, make_token
 
 pytestmark = pytest.mark.broker
 
@@ -199,6 +200,63 @@ def test_two_of_three_holders_sign_roots_offline(tmp_path):
         assert owner.run("keys", "show")["roles"]["root"]["threshold"] == 2
     finally:
         owner.down()
+
+
+@pytest.fixture
+def token(tmp_path):
+    """What commands need in their environment to reach a PKCS#11 token."""
+    pin = tmp_path / "pin"
+    pin.write_text(PIN)
+    pin.chmod(0o600)
+    return {"SOFTHSM2_CONF": make_token(tmp_path / "hsm"), "FLEET_PASSPHRASE_FILE": str(pin)}
+
+
+def test_release_and_director_keys_live_in_a_token(owner, token):
+    """ES256 for releases, as smart cards have it; Ed25519 for the director; a newcomer believes both."""
+    inside = ("--pkcs11", LIBRARY, "--token", TOKEN)
+    made = owner.run("keys", "new", "release-card", *inside, "--es256", **token)
+    assert (made["algorithm"], made["form"]) == ("es256", "token")
+    refused = owner.try_fleet("keys", "rotate", "release", "--key", "release-card.pub", **token)
+    assert refused.returncode == 3
+    assert "boards cannot verify" in refused.stderr
+    rotate = ("keys", "rotate", "release", "--key", "release-card.pub", "--linux-only")
+    assert owner.run(*rotate, **token)["complete"]
+
+    owner.stop_server()
+    owner.run("keys", "new", "director-next", *inside, "--data", owner.home, **token)
+    rotate = ("keys", "rotate", "director", "--key", "director-next.pub", "--data", owner.home)
+    assert owner.run(*rotate)["complete"]
+    assert owner.try_fleet("up").returncode == 3, "the token wants its PIN"
+    owner.env |= token
+    owner.start_server()
+    assert not (owner.home / "director-next.key").exists()
+    refused = owner.try_fleet("keys", "rotate", "director")
+    assert refused.returncode == 3
+    assert "in a token" in refused.stderr
+
+    owner.join(1, "farm", first=2)
+    assert owner.push("1.0.0").returncode == 0
+    assert [owner.wait_running(agent, "1.0.0")["root"] for agent in owner.agents] == [3, 3]
+
+
+def test_an_encrypted_directors_key(owner, tmp_path):
+    """The controller unlocks it from a file; its successor is encrypted, too."""
+    secret = tmp_path / "secret"
+    secret.write_text("the controller starts by itself\n")
+    secret.chmod(0o600)
+    owner.stop_server()
+    owner.run("keys", "protect", "director", "--data", owner.home, "--new-passphrase-file", secret)
+    refused = owner.try_fleet("up")
+    assert refused.returncode == 3
+    assert "director is encrypted" in refused.stderr
+    owner.env["FLEET_PASSPHRASE_FILE"] = str(secret)
+    owner.start_server()
+    before = (owner.home / "director.key").read_text()
+    assert owner.run("keys", "rotate", "director")["complete"]
+    wait_until(lambda: said(owner.agents[0])["root"] == 2, "the device has followed")
+    after = json.loads((owner.home / "director.key").read_text())
+    assert after["public"] != json.loads(before)["public"]
+    assert "sealed" in after
 
 
 def carry(file: Path, holder: Holder) -> None:
