@@ -32,7 +32,7 @@ NEEDED = {
         "POST /releases/reserve", "POST /blobs/missing", "PUT /blobs/{digest}", "POST /releases",
         "POST /releases/{model}/{version}/withdraw",
     },
-    "owner": {"POST /roots", "POST /tokens", "GET /tokens", "DELETE /tokens/{name}"},
+    "owner": {"POST /roots", "POST /director/next", "POST /tokens", "GET /tokens", "DELETE /tokens/{name}"},
 }  # fmt: skip
 
 
