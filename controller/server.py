@@ -180,8 +180,11 @@ def _keys(data: Path, directors: DirectorKeys) -> tuple[Signer, dict[int, bytes]
     root = read_root(chain_of(roots)[-1])
     key = directors.of(root)
     if key is None:
+        present = (data / DIRECTOR).exists()
         raise InputError(
-            f"root {root.version} does not list the director's key that is here",
+            f"root {root.version} does not list the director's key that is here"
+            if present
+            else "the director's key is gone",
             where=str(data / DIRECTOR),
             remedy=f"take the key from a backup, or make another: fleet keys rotate director --data {data}",
         )

@@ -12,7 +12,9 @@ from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from controller.keys.errors import SigningError, StrangeRootError
+from controller.keys.root import for_boards
 from protocol import cose
+from protocol.boards import BOARD, LINUX
 from protocol.documents import MAX_MANIFEST, Manifest, Role, Root
 from protocol.errors import RefusedError
 from protocol.keys import PublicKey, Signer
@@ -74,11 +76,13 @@ class Need:
     keys: tuple[bytes, ...]
     threshold: int
     signed: frozenset[bytes]
+    counted: frozenset[bytes]
+    """Those of them that every device of the fleet counts: where there may be boards, Ed25519 only."""
 
     @property
     def missing(self) -> int:
         """How many signatures are still needed."""
-        return max(0, self.threshold - len(self.signed))
+        return max(0, self.threshold - len(self.counted))
 
 
 class SigningRequest(Message):
@@ -281,4 +285,7 @@ def signed_item(manifest: bytes) -> Item:
 
 def _need(role: str, root: Root, good: set[bytes]) -> Need:
     entry: Role = root.roles[role]
-    return Need(role, root.version, entry.keys, entry.threshold, frozenset(good & set(entry.keys)))
+    signed = frozenset(good & set(entry.keys))
+    everywhere = BOARD if for_boards(root) else LINUX
+    counted = {kid for kid in signed if PublicKey.from_cose(root.keys[kid]).algorithm in everywhere}
+    return Need(role, root.version, entry.keys, entry.threshold, signed, frozenset(counted))

@@ -2,16 +2,17 @@
 
 Refused, because it would lock the owner out or split the fleet: a role without keys or with more
 signatures than keys; one key in two roles, so that the thief of an online key never has an offline one;
-a director of several signatures, since the controller has one key and answers nonces with it; a key that
-boards cannot verify (ES256), unless the owner says that there are Linux devices only.
+a director of several signatures, since the controller has one key and answers nonces with it; a mix of
+keys that no board could verify (`protocol.boards`), unless the owner says that there are Linux devices only.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from controller.keys.errors import RootChangeError
+from protocol.boards import KeyMixError, check_keys
 from protocol.documents import ROLES, Role, Root
-from protocol.keys import EDDSA, PublicKey
+from protocol.keys import PublicKey
 
 YEAR = 365 * 86400 + 86400 // 4
 """Seconds."""
@@ -64,7 +65,7 @@ def first_root(
             for name in ROLES
         },
     )
-    _check(root, frozenset(), linux_only=linux_only)
+    _check(root, linux_only=linux_only)
     return root
 
 
@@ -108,7 +109,8 @@ def next_root(
         roles=roles,
         floors=old.floors,
     )
-    _check(root, frozenset(old.keys), linux_only=linux_only)
+    # A fleet that has no boards already need not say so again.
+    _check(root, linux_only=linux_only or not for_boards(old))
     return root
 
 
@@ -133,7 +135,16 @@ def _role(name: str, ids: tuple[bytes, ...], threshold: int) -> Role:
     return Role(threshold=threshold, keys=ids)
 
 
-def _check(root: Root, before: frozenset[bytes], *, linux_only: bool) -> None:
+def for_boards(root: Root) -> bool:
+    """Whether boards can verify every role of a root."""
+    try:
+        check_keys(root)
+    except KeyMixError:
+        return False
+    return True
+
+
+def _check(root: Root, *, linux_only: bool) -> None:
     seen: dict[bytes, str] = {}
     for name, role in root.roles.items():
         for kid in role.keys:
@@ -143,10 +154,12 @@ def _check(root: Root, before: frozenset[bytes], *, linux_only: bool) -> None:
                     remedy="one key for one role: fleet keys new NAME makes another",
                 )
             seen[kid] = name
-    for kid, name in seen.items():
-        key = PublicKey.from_cose(root.keys[kid])
-        if key.algorithm != EDDSA and kid not in before and not linux_only:
-            raise RootChangeError(
-                f"key {kid.hex()} of role {name} is ES256, which boards cannot verify",
-                remedy="use an Ed25519 key, or --linux-only if the fleet has no boards and never will",
-            )
+    if linux_only:
+        return
+    try:
+        check_keys(root)
+    except KeyMixError as error:
+        raise RootChangeError(
+            error.what,
+            remedy="an Ed25519 key instead, or --linux-only if the fleet has no boards and never will",
+        ) from error

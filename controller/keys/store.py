@@ -11,8 +11,10 @@ from controller.keys.errors import KeysExistError, KeyStoreError, MissingKeyErro
 from controller.keys.files import read_public, replace, write_new
 from controller.keys.keyfile import NO_SECRETS, Form, KeyFile, Secrets
 from controller.keys.request import follow
+from controller.keys.root import for_boards
+from protocol.boards import check_signers
 from protocol.documents import Root
-from protocol.keys import Signer, SoftwareKey
+from protocol.keys import EDDSA, Signer, SoftwareKey
 from protocol.message import NAME_PATTERN
 from protocol.trust import read_root
 
@@ -157,9 +159,12 @@ class KeyStore:
 
         Raises:
             MissingKeyError: fewer are on this desk.
+            KeyMixError: those that are here do not suffice for boards.
         """
         root = self.known_root()
-        names = [key.name for key in reversed(self.stored()) if "release" in key.roles]
+        here = [key for key in reversed(self.stored()) if "release" in key.roles]
+        # Boards verify Ed25519 only; where there are none, the others will do.
+        names = [key.name for key in sorted(here, key=lambda key: key.algorithm != EDDSA)]
         needed = root.roles["release"].threshold
         if len(names) < needed:
             raise MissingKeyError(
@@ -169,7 +174,10 @@ class KeyStore:
                 remedy="fleet push MODEL --group GROUP --to-sign FILE lets others sign it; "
                 "fleet keys show lists what is here and what the root wants",
             )
-        return [(name, self.signer(name)) for name in names[:needed]]
+        chosen = names[:needed]
+        if for_boards(root):
+            check_signers(root, "release", {key.id for key in here if key.name in chosen})
+        return [(name, self.signer(name)) for name in chosen]
 
     def add(self, name: str, key: SoftwareKey, passphrase: str | None) -> Path:
         """Keep a new key.

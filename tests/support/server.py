@@ -44,6 +44,7 @@ class Server:
         }  # fmt: skip
         (folder / "roots").mkdir(parents=True, exist_ok=True)
         (folder / "director.key").write_text(self.keys.director.seed.hex())
+        (folder / "director.key").chmod(0o600)
         (folder / "roots" / "1.cose").write_bytes(self.keys.signed_root())
         self.process: subprocess.Popen[bytes] | None = None
         self._http: httpx.Client | None = None

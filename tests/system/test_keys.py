@@ -218,7 +218,7 @@ def test_release_and_director_keys_live_in_a_token(owner, token):
     assert (made["algorithm"], made["form"]) == ("es256", "token")
     refused = owner.try_fleet("keys", "rotate", "release", "--key", "release-card.pub", **token)
     assert refused.returncode == 3
-    assert "boards cannot verify" in refused.stderr
+    assert "a board could not verify role release" in refused.stderr
     rotate = ("keys", "rotate", "release", "--key", "release-card.pub", "--linux-only")
     assert owner.run(*rotate, **token)["complete"]
 

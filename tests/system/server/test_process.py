@@ -49,8 +49,21 @@ def test_no_keys(tmp_path: Path) -> None:
     (tmp_path / "director.key").unlink()
     code, words = refusal(server)
     assert code == 3
+    assert f"fleet keys rotate director --data {tmp_path}" in words
+    (tmp_path / "roots" / "1.cose").unlink()
+    code, words = refusal(server)
+    assert code == 3
     assert "fleet keys init" in words
     assert "Traceback" not in words
+
+
+def test_a_director_key_that_others_may_read(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    (tmp_path / "director.key").chmod(0o640)
+    code, words = refusal(server)
+    assert code == 3
+    assert "may be read by others (mode 0640)" in words
+    assert server.keys.director.seed.hex() not in words
 
 
 def test_a_director_key_that_the_root_does_not_list(tmp_path: Path) -> None:

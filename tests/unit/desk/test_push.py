@@ -238,3 +238,49 @@ class TestBuildCache:
             making.make(ModelProject.load("toy", project), screen, shapes={"x": (1,)})
         making.package_for("toy", project)
         assert self.builds == 2
+
+
+class TestSignedByOthers:
+    """The release key is with somebody else."""
+
+    @pytest.fixture
+    def away(self, store, controller, home, monkeypatch):
+        assert store.released == {}
+        monkeypatch.chdir(home)
+        info = api.Info(version="1", broker="mqtt://b", broker_connected=True, root=1, director="00")
+        controller.on("GET", f"{V1}/info", info)
+        [key] = (home / "config/fleet/keys").glob("release-*.key")
+        key.rename(home / "away")
+        return key
+
+    @pytest.mark.usefixtures("away")
+    def test_a_push_says_how(self, fleet):
+        done = fleet("push", "toy", "--group", "farm-a")
+        assert done.code == 3
+        assert "0 of its release keys are here" in done.err
+        assert "--to-sign FILE" in done.err
+
+    def test_it_is_uploaded_carried_signed_and_then_released(self, fleet, controller, store, away, home):
+        done = fleet("push", "toy", "--group", "farm-a", "--to-sign", "toy.sign")
+        assert done.code == 0, done.err
+        assert "not signed yet toy 1.0.0: 1 signature missing" in done.out
+        assert store.blobs
+        assert store.released == {}
+        assert ("POST", "/pushes") not in paths(controller)
+        nobody = fleet("sign", "--offline", "--yes", "toy.sign")
+        assert nobody.code == 3
+        assert "no key on this machine can sign toy 1.0.0" in nobody.err
+
+        (home / "away").rename(away)
+        signed = fleet("sign", "--offline", "--yes", "toy.sign")
+        assert signed.code == 0, signed.err
+        assert "release toy 1.0.0, sequence 7, floor 2" in signed.out
+        assert fleet("sign", "toy.sign").code == 0
+        assert store.released.keys() == {"1.0.0"}
+
+    def test_what_is_released_already_is_not_signed_again(self, fleet, away, home):
+        (home / "away").rename(away)
+        assert fleet("push", "toy", "--group", "farm-a", "--detach").code == 0
+        done = fleet("push", "toy", "--group", "farm-a", "--to-sign", "toy.sign")
+        assert done.code == 3
+        assert "released already" in done.err

@@ -71,8 +71,10 @@ def test_floors_and_dates_never_go_back():
         (lambda: first({"director": 2}, director=("a", "b")), "controller signs alone"),
         (lambda: first(release=("root",)), "in roles root and release"),
         (lambda: change(first(), director=RoleChange(publics("release"))), "in roles release and director"),
-        (lambda: first(release=("hsm",)), "boards cannot verify"),
-        (lambda: change(first(), root=RoleChange(publics("hsm"))), "boards cannot verify"),
+        (lambda: first(release=("hsm",)), "a board could not verify role release"),
+        (lambda: first({"root": 2}, root=("a", "hsm")), "a board could not verify role root"),
+        (lambda: change(first(), root=RoleChange(publics("hsm"), frozenset(ids(first(), "root")))),
+         "a board could not verify role root"),
         (lambda: first(root=tuple(f"k{n}" for n in range(17))), "17 keys; 16"),
     ],
 )  # fmt: skip
@@ -105,3 +107,14 @@ def test_below_the_threshold_no_device_follows():
     with pytest.raises(TrustError, match="1 valid signatures"):
         device.update_root(signed(two, "a", chain=chain))
     assert device.update_root(signed(two, "c", "a", chain=chain)).root == two
+
+
+def test_where_boards_are_possible_only_ed25519_completes_a_document():
+    """Else a root could be published that Linux agents follow and boards never can."""
+    one = first({"root": 2}, root=("a", "b", "hsm"))
+    request = ask([], one, [], NOW, "").sign([key("a"), key("hsm")])
+    [need] = request.needs(request.items[0])
+    assert (len(need.signed), need.missing) == (2, 1)
+    assert request.sign([key("b")]).complete
+    alone = first({"root": 2}, root=("a", "hsm"), linux_only=True)
+    assert ask([], alone, [], NOW, "").sign([key("a"), key("hsm")]).complete
