@@ -49,7 +49,7 @@ def module_source(title: str, graph: Graph, plan: Plan, block: ConstantBlock) ->
     parts = [f"/* {_comment(title)} */\n" + _HEAD % sizes]
     parts.extend(_templates(plan))
     shared = tables(plan, block)
-    params = structures(plan, shared.rows.keys())
+    params = structures(plan, shared.rows)
     parts.extend(f"static const struct {kind} {name} = {value};" for (kind, value), name in params.items())
     parts.extend(shared.source)
     calls = _calls(plan, block, shared)
