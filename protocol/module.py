@@ -6,7 +6,7 @@ so that a controller can inspect it and a device can refuse it before compiling 
 
 from collections.abc import Iterator
 from math import prod
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 from pydantic import Field
 
@@ -144,6 +144,21 @@ class LayerMeta(Message):
         return (self.weights and self.weights.dtype) or self.dtype
 
 
+_LAYERS = 7
+_REPEATED = frozenset({2, 4, 5})
+"""Keys of a layer that it leaves out where the layer before has the same: operator, element type, shape."""
+
+
+def _complete(layers: list[object]) -> Iterator[object]:
+    repeated: dict[object, object] = {}
+    for layer in layers:
+        if not isinstance(layer, dict):
+            yield layer
+            continue
+        repeated |= {key: item for key, item in layer.items() if key in _REPEATED}
+        yield repeated | layer
+
+
 class ModuleMeta(Message):
     """The `fleet.meta` custom section."""
 
@@ -161,6 +176,25 @@ class ModuleMeta(Message):
     """Linear memory, bytes; initial and maximum size are the same."""
     state: Annotated[Region | None, Key(11)] = None
     provenance: Annotated[dict[Text, Text], Field(max_length=64), Key(12)] = {}
+
+    def to_wire(self) -> dict[int | str, Any]:
+        """The document under its wire keys; what a layer shares with the one before it is left out."""
+        wire = super().to_wire()
+        before: dict[int | str, Any] = {}
+        for index, layer in enumerate(wire[_LAYERS]):
+            wire[_LAYERS][index] = {
+                key: value for key, value in layer.items() if key not in _REPEATED or before.get(key) != value
+            }
+            before = layer
+        return wire
+
+    @classmethod
+    def from_wire(cls, value: object) -> Self:
+        """As of every message; a layer has what it leaves out from the one before it."""
+        layers = value.get(_LAYERS) if isinstance(value, dict) else None
+        if isinstance(value, dict) and isinstance(layers, list):
+            value = value | {_LAYERS: list(_complete(layers))}
+        return super().from_wire(value)
 
     def describe_layer(self, index: int) -> str:
         """How every error names a layer.

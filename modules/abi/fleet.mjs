@@ -197,16 +197,18 @@ export function dequantize(values, scale, zeroPoint) {
 
 // The numbers are the keys of protocol/module.py.
 function describe(meta) {
+  let op, dtype, shape;
   const tensor = (t) => ({
     name: t[1], dtype: t[2], shape: t[3], scale: t[4], zeroPoint: t[5], labels: t[6],
   });
   return {
     name: meta[1], version: meta[2], target: meta[3],
     inputs: meta[5].map(tensor), outputs: meta[6].map(tensor),
-    layers: meta[7].map((l) => ({
-      name: l[1], op: l[2], detail: l[3], dtype: l[4], shape: l[5], macs: l[6],
-      offset: l[8], reads: l[10] ?? [],
-    })),
+    layers: meta[7].map((l) => {
+      // A layer leaves out what the layer before it has the same.
+      [op, dtype, shape] = [l[2] ?? op, l[4] ?? dtype, l[5] ?? shape];
+      return { name: l[1], op, detail: l[3], dtype, shape, macs: l[6], offset: l[8], reads: l[10] ?? [] };
+    }),
   };
 }
 

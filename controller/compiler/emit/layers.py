@@ -1,7 +1,7 @@
 """The layer table of the metadata: what each layer is, what it reads, where its memory lies."""
 
+from controller.compiler.emit.calls import state_offset
 from controller.compiler.emit.constants import ConstantBlock
-from controller.compiler.emit.source import state_offset
 from controller.compiler.ir import Graph, Tensor
 from controller.compiler.plan.steps import Plan, Step
 from protocol.module import MAX_READS, LayerMeta, Region, WeightMeta

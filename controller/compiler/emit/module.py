@@ -6,9 +6,10 @@ from typing import cast
 
 import wasmtime
 
+from controller.compiler.emit.calls import state_offset
 from controller.compiler.emit.constants import ConstantBlock, lay_out
 from controller.compiler.emit.layers import layer_table
-from controller.compiler.emit.source import module_source, state_offset
+from controller.compiler.emit.source import module_source
 from controller.compiler.emit.toolchain import build_wasm
 from controller.compiler.emit.wasm import append_meta, find_block, finish
 from controller.compiler.ir import Graph, Tensor

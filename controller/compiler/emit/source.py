@@ -1,15 +1,22 @@
 """The C source of a module: one function for each layer, calling kernels with constant shapes."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
-import numpy as np
-
-from controller.compiler.emit.constants import ConstantBlock, format_float
+from controller.compiler.emit.calls import (
+    assert_scratch,
+    format_value,
+    place,
+    scratch_offset,
+    state_offset,
+    structures,
+    write_call,
+)
+from controller.compiler.emit.constants import ConstantBlock
+from controller.compiler.emit.tables import Tables, tables
 from controller.compiler.ir import FLOAT, Graph
-from controller.compiler.plan.steps import STATE, Argument, Call, Constant, Params, Plan, Step, Template
+from controller.compiler.plan.steps import STATE, Plan, Step, Template
 
-_RESERVED = ("fleet_", "__", "mem", "arena", "constants", "layer_", "params_")
+_RESERVED = ("fleet_", "__", "mem", "arena", "constants", "layer_", "params_", "call_", "rows_")
 
 _HEAD = """\
 #include "fleet_abi.h"
@@ -41,16 +48,14 @@ def module_source(title: str, graph: Graph, plan: Plan, block: ConstantBlock) ->
     sizes = {"state": state_offset(plan), "memory": max(state_offset(plan) + plan.state_size, 16)}
     parts = [f"/* {_comment(title)} */\n" + _HEAD % sizes]
     parts.extend(_templates(plan))
-    params = _params(plan)
+    shared = tables(plan, block)
+    params = structures(plan, shared.rows)
     parts.extend(f"static const struct {kind} {name} = {value};" for (kind, value), name in params.items())
-    parts.extend(_layer(index, step, plan, block, params) for index, step in enumerate(plan.steps))
+    parts.extend(shared.source)
+    calls = _calls(plan, block, shared)
+    parts.extend(_layer(index, *layer) for index, layer in enumerate(zip(plan.steps, calls, strict=True)))
     parts.append(_abi(graph, plan))
     return "\n".join(parts)
-
-
-def state_offset(plan: Plan) -> int:
-    """Where the state block lies, bytes from the begin of the arena: right behind it."""
-    return -(-plan.arena // 16) * 16
 
 
 def _templates(plan: Plan) -> Iterator[str]:
@@ -75,60 +80,34 @@ def _templates(plan: Plan) -> Iterator[str]:
         )
 
 
-def _params(plan: Plan) -> dict[tuple[str, str], str]:
-    """A name for each different structure of parameters, by its type and value: layers alike share one."""
-    different = dict.fromkeys(
-        (call.struct, _struct(call.params)) for step in plan.steps for call in step.calls
-    )
-    return {key: f"params_{number}" for number, key in enumerate(different)}
-
-
-def _layer(
-    index: int, step: Step, plan: Plan, block: ConstantBlock, params: dict[tuple[str, str], str]
-) -> str:
+def _layer(index: int, step: Step, calls: Iterable[str]) -> str:
     shape = ", ".join(str(size) for size in step.shape)
-    lines = [
-        f"/* {index}: {_comment(step.detail)}, {step.dtype}[{shape}] */",
-        f"LAYER(layer_{index}, {_symbol(step.name)})",
-        "{",
-    ]
-    for call in step.calls:
-        lines.extend(_call(index, call, params[call.struct, _struct(call.params)], plan, block))
-    return "\n".join([*lines, "}", ""])
+    return "\n".join(
+        [
+            f"/* {index}: {_comment(step.detail)}, {step.dtype}[{shape}] */",
+            f"LAYER(layer_{index}, {_symbol(step.name)})",
+            "{",
+            *calls,
+            "}",
+            "",
+        ]
+    )
 
 
-def _call(index: int, call: Call, params: str, plan: Plan, block: ConstantBlock) -> Iterator[str]:
-    arguments = [f"&{params}", *(_argument(argument, plan, block) for argument in call.arguments)]
-    if call.scratch is not None:
-        yield f'    _Static_assert({call.scratch.macro} == {call.scratch.nbytes}, "scratch as planned");'
-        arguments.append(f"ARENA({plan.scratch[index]})" if call.scratch.nbytes else "0")
-    yield f"    {call.kernel}({', '.join(arguments)});"
-
-
-def _argument(argument: Argument, plan: Plan, block: ConstantBlock) -> str:
-    if isinstance(argument, Constant):
-        return f"CONSTANT({block.offset(argument)})"
-    return _place(plan, argument.tensor, argument.offset)
-
-
-def _place(plan: Plan, tensor: str, offset: int = 0) -> str:
-    if tensor in plan.state:
-        return f"STATE({plan.state[tensor] + offset})"
-    return f"ARENA({plan.offsets[tensor] + offset})"
-
-
-def _struct(params: Params) -> str:
-    return "{" + ", ".join(f".{key} = {_value(value)}" for key, value in params.items()) + "}"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, dict):
-        return _struct(value)
-    if isinstance(value, list):
-        return "{" + ", ".join(_value(item) for item in value) + "}"
-    if isinstance(value, np.float32):
-        return format_float(value)
-    return value.hex() if isinstance(value, float) else str(int(value))
+def _calls(plan: Plan, block: ConstantBlock, shared: Tables) -> Iterator[list[str]]:
+    """The lines of each step."""
+    params = structures(plan, shared.rows)
+    for index, step in enumerate(plan.steps):
+        lines = []
+        for call in step.calls:
+            if call.scratch is not None:
+                lines.append(assert_scratch(call.scratch))
+            if id(call) in shared.rows:
+                lines.append(f"    {shared.rows[id(call)]};")
+                continue
+            structure = params[call.struct, format_value(call.params)]
+            lines.append(write_call(call, structure, scratch_offset(call, index, plan), plan, block))
+        yield lines
 
 
 def _symbol(name: str) -> str:
@@ -152,21 +131,16 @@ def _abi(graph: Graph, plan: Plan) -> str:
     carried = [index for index, step in enumerate(plan.steps) if step.op == STATE]
     checks = [
         f"    {{ static const struct fleet_all_finite_params p = {{.count = {graph.tensors[name].size}}}; "
-        f"if (!fleet_all_finite_f32(&p, {_place(plan, name)})) return FLEET_RUN_NONFINITE; }}"
+        f"if (!fleet_all_finite_f32(&p, {place(plan, name)})) return FLEET_RUN_NONFINITE; }}"
         for name in dict.fromkeys([*graph.outputs, *graph.state.values()])
         if graph.tensors[name].dtype == FLOAT
     ]
-    result = "finish()" if checks else "FLEET_RUN_OK"
-    kept = "if (finish() == FLEET_RUN_OK) " if checks else ""
+    result = "finish()" if checks and not carried else "FLEET_RUN_OK"
+    kept = "if (finish() != FLEET_RUN_OK) return FLEET_RUN_NONFINITE; " if checks else ""
     cases = [
         f"    case {index}: {kept if index in carried else ''}layer_{index}(); break;"
         for index in range(count)
     ]
-    runs = [f"    fleet_layer = {index}; layer_{index}();" for index in range(count)]
-    end = [f"    return {result};"]
-    if carried and checks:
-        end = ["    return FLEET_RUN_OK;"]
-        runs.insert(carried[0], "    if (finish() != FLEET_RUN_OK) return FLEET_RUN_NONFINITE;")
     return "\n".join(
         [
             *(
@@ -177,16 +151,11 @@ def _abi(graph: Graph, plan: Plan) -> str:
             "int32_t fleet_abi(void) { return FLEET_ABI_VERSION; }",
             f"int32_t fleet_layers(void) {{ return {count}; }}",
             "",
-            *_pointers("fleet_input", [_place(plan, name) for name in graph.inputs]),
-            *_pointers("fleet_output", [_place(plan, name) for name in graph.outputs]),
+            *_pointers("fleet_input", [place(plan, name) for name in graph.inputs]),
+            *_pointers("fleet_output", [place(plan, name) for name in graph.outputs]),
             *_output_dims(graph, plan),
             *_reset(plan),
-            "int32_t fleet_run(void)",
-            "{",
-            *runs,
-            *end,
-            "}",
-            "",
+            "__attribute__((noinline))",
             "int32_t fleet_run_layer(int32_t i)",
             "{",
             "    fleet_layer = i;",
@@ -195,6 +164,15 @@ def _abi(graph: Graph, plan: Plan) -> str:
             "    default: __builtin_trap();",
             "    }",
             f"    return i == {count - 1} ? {result} : FLEET_RUN_OK;",
+            "}",
+            "",
+            "int32_t fleet_run(void)",
+            "{",
+            "    int32_t result = FLEET_RUN_OK;",
+            f"    for (int32_t i = 0; i < {count} && result == FLEET_RUN_OK; ++i) {{",
+            "        result = fleet_run_layer(i);",
+            "    }",
+            "    return result;",
             "}",
             "",
         ]
@@ -223,7 +201,7 @@ def _output_dims(graph: Graph, plan: Plan) -> list[str]:
     head, places = [], []
     for index, name in enumerate(graph.outputs):
         if name in graph.dims:
-            places.append(_place(plan, graph.dims[name]))
+            places.append(place(plan, graph.dims[name]))
             continue
         sizes = ", ".join(map(str, graph.tensors[name].shape)) or "0"
         head.append(f"    static int32_t dims_{index}[] = {{{sizes}}};")

@@ -39,7 +39,9 @@ static inline fleet_activation *fleet_take(const int8_t *x, int32_t count, int32
     return out + count;
 }
 
-static inline fleet_activation *fleet_take_padding(int32_t count, int32_t zero_point, fleet_activation *out)
+/* A function of its own: it is called for each row of input only. */
+static __attribute__((noinline, minsize)) fleet_activation *fleet_take_padding(int32_t count, int32_t zero_point,
+                                                                               fleet_activation *out)
 {
     const int8_t zero = (int8_t)zero_point;
     const v128_t zeros = sizeof(*out) == 1 ? wasm_i8x16_splat(zero) : wasm_i16x8_splat(0);

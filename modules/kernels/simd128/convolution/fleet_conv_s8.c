@@ -14,11 +14,11 @@ struct row {
     int32_t kernel, stride, dilation; /* of windows, in columns */
 };
 
-/* Three planes side by side: the colours of an image, eight columns at a time. */
-static fleet_activation *take_rgb(const int8_t *x, int32_t plane, int32_t columns, int32_t zero_point, fleet_activation *out)
+/* Three planes side by side: the colours of an image, eight columns at a time; `columns` is a multiple of eight. */
+static __attribute__((noinline, minsize)) fleet_activation *take_rgb(const int8_t *x, int32_t plane, int32_t columns,
+                                                                     int32_t zero_point, fleet_activation *out)
 {
-    int32_t i = 0;
-    for (; i + 8 <= columns; i += 8) {
+    for (int32_t i = 0; i < columns; i += 8) {
         const v128_t r = wasm_v128_load64_zero(x + i);
         const v128_t g = wasm_v128_load64_zero(x + plane + i);
         const v128_t b = wasm_v128_load64_zero(x + 2 * plane + i);
@@ -27,11 +27,6 @@ static fleet_activation *take_rgb(const int8_t *x, int32_t plane, int32_t column
         const v128_t tail = wasm_i8x16_shuffle(rg, b, 11, 21, 12, 13, 22, 14, 15, 23, 0, 0, 0, 0, 0, 0, 0, 0);
         out = fleet_take_halves(head, 2, zero_point, out);
         out = fleet_take_halves(tail, 1, zero_point, out);
-    }
-    for (; i < columns; ++i) {
-        for (int32_t c = 0; c < 3; ++c) {
-            *out++ = fleet_take_one(x[c * plane + i], zero_point);
-        }
     }
     return out;
 }
@@ -44,19 +39,23 @@ static fleet_activation *take_columns(const struct row *row, int32_t first, int3
     const int32_t before = inside ? range.first : count;
     out = fleet_take_padding(before * row->channels, row->zero_point, out);
     const int8_t *x = row->x + (inside ? (first + before) * row->column_step : 0);
-    if (row->channel_step != 1 && row->channels == 3) {
-        out = take_rgb(x, row->channel_step, inside, row->zero_point, out);
-    } else if (row->channel_step != 1) {
-        for (int32_t i = 0; i < inside; ++i) {
+    if (row->channel_step != 1) {
+        int32_t i = 0;
+        if (row->channels == 3) {
+            i = inside & -8;
+            out = take_rgb(x, row->channel_step, i, row->zero_point, out);
+        }
+        for (; i < inside; ++i) {
             for (int32_t c = 0; c < row->channels; ++c) {
                 *out++ = fleet_take_one(x[c * row->channel_step + i], row->zero_point);
             }
         }
-    } else if (row->column_step == row->channels) {
-        out = fleet_take(x, inside * row->channels, row->zero_point, out);
     } else {
-        for (int32_t i = 0; i < inside; ++i) {
-            out = fleet_take(x + i * row->column_step, row->channels, row->zero_point, out);
+        const bool together = row->column_step == row->channels;
+        const int32_t run = together ? inside * row->channels : row->channels;
+        const int32_t runs = together ? 1 : inside;
+        for (int32_t i = 0; i < runs; ++i) {
+            out = fleet_take(x + i * row->column_step, run, row->zero_point, out);
         }
     }
     return fleet_take_padding((count - before - inside) * row->channels, row->zero_point, out);

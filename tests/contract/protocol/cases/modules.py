@@ -131,6 +131,9 @@ def cases() -> list[Case]:
         change(document)
         return module(tail=custom("fleet.meta", cbor.encode(document)))
 
+    def without(key: int) -> dict[int | str, object]:
+        return {name: value for name, value in layer.to_wire().items() if name != key}
+
     env = b"\x03env\x01f"
     return [
         check("a module", good, accept()),
@@ -225,6 +228,20 @@ def cases() -> list[Case]:
         tensors("an input larger than the memory", shape=(1 << 62, 1 << 62)),
         tensors("a scale without zero point", zero_point=None),
         tensors("a scale of zero", scale=0.0),
+        check("a layer like the one before", module(layers=(layer, layer)), accept()),
+        check(
+            "a layer like the one before, written out",
+            wire(lambda d: d.update({7: [layer.to_wire(), layer.to_wire()]})),
+            accept(),
+        ),
+        *(
+            check(
+                f"a first layer without its {what}",
+                wire(lambda d, key=key: d.update({7: [without(key), layer.to_wire()]})),
+                MESSAGE,
+            )
+            for what, key in (("operator", 2), ("type", 4), ("shape", 5))
+        ),
         check("metadata that are not CBOR", module(tail=custom("fleet.meta", b"\xff")), CBOR),
         check("metadata that are a list", module(tail=custom("fleet.meta", b"\x80")), MESSAGE),
         check(
