@@ -131,7 +131,7 @@ class IndexPage(Message):
     next: Annotated[Digest | None, Key(1)] = None
     chunks: Annotated[Many[Chunk], Key(2)] = ()
     golden: Annotated[Many[GoldenCase], Key(3)] = ()
-    trace: Annotated[Many[bytes], Key(4)] = ()
+    trace: Annotated[Many[Annotated[bytes, Field(min_length=8, max_length=8)]], Key(4)] = ()
     """Eight-byte digests of every layer's output, for the first golden case."""
 
 

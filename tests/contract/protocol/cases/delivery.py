@@ -90,7 +90,7 @@ def _indexes() -> list[Case]:
             INDEX,
             golden=(GoldenCase(outputs=digest("o"), inputs=chunk(1), seed=1),),
         ),
-        one("a layer digest of 7 bytes", INDEX, trace=(bytes(7),)),
+        raw("a layer digest of 7 bytes", MESSAGE, {2: [entry], 4: [bytes(7)]}),
         read(
             "a page larger than its target's chunks",
             [IndexPage(chunks=chunk(40) * 200).encode()],
