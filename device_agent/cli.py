@@ -42,12 +42,15 @@ def claim(
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0913, PLR0917 - the options of a command
     data: Data = None,
     http: Annotated[str, typer.Option(help="HOST:PORT of the inference API.")] = "127.0.0.1:8080",
     broker: Annotated[str | None, typer.Option(help="mqtt://HOST:PORT instead of the claimed one.")] = None,
     memory: Annotated[int, typer.Option(min=1, help="Most memory of one model, MiB.")] = 512,
     telemetry: Annotated[float, typer.Option(min=0.1, help="Seconds between two telemetry messages.")] = 5.0,
+    clock: Annotated[  # noqa: FBT002 - typer makes a pair of switches of it
+        bool, typer.Option("--clock/--no-clock", help="Trust this machine's clock, or ask the controller.")
+    ] = True,
 ) -> None:
     """Serve, fetch, test and switch until stopped: fleet-agent run --http 127.0.0.1:8080."""
     from device_agent.daemon import Daemon, Settings  # noqa: PLC0415 - heavy
@@ -58,8 +61,9 @@ def run(
     if not host or not port.isdecimal() or int(port) > 65535:
         raise InputError(f"{http!r} is not HOST:PORT", remedy="--http 127.0.0.1:8080")
     settings = Settings(
-        data or _default_data(), host, int(port), broker, memory << 20, telemetry_seconds=telemetry
-    )
+        data or _default_data(), host, int(port), broker, memory << 20, telemetry_seconds=telemetry,
+        has_clock=clock,
+    )  # fmt: skip
 
     async def serve() -> None:
         daemon = Daemon(settings)

@@ -26,6 +26,7 @@ from device_agent.errors import BusyError, DiskFullError
 from device_agent.identity import count_boot, load
 from device_agent.inference_api import mqtt
 from device_agent.inference_api.http import application
+from device_agent.link.asked_time import AskedTime
 from device_agent.link.client import Link
 from device_agent.link.fetcher import Fetcher
 from device_agent.link.reporter import Reporter
@@ -72,6 +73,8 @@ class Settings:
     """Most linear memory of a module, bytes."""
     targets: tuple[str, ...] = field(default_factory=lambda: runnable_targets(platform.machine()))
     telemetry_seconds: float = 5.0
+    has_clock: bool = True
+    """Whether this machine's clock can be trusted; else the director tells the time."""
 
 
 class _Server(uvicorn.Server):
@@ -102,7 +105,8 @@ class Daemon:
     ) -> None:
         self._settings = settings
         self._files = files or DiskFiles(settings.data)
-        self._wall = wall
+        self._asked = None if settings.has_clock else AskedTime(time.monotonic, self._send_nonce)
+        self._wall = wall if self._asked is None else self._asked.wall
         self._lock_file = _lock(settings.data)
         self.identity, verifier = load(self._files, settings.data)
         self._boot = 0
@@ -139,6 +143,7 @@ class Daemon:
             self._wall,
             self._accepted,
             self._subscribe_root,
+            self._asked,
         )
         self._link = Link(
             device, self._settings.broker or self.identity.broker, self._message, self._connection
@@ -249,11 +254,16 @@ class Daemon:
         if connected:
             log.info("broker connected")
             device = self.identity.device
-            leaves = ("desired", "infer/in", "cmd")
+            leaves = ("desired", "infer/in", "cmd", "time")
             self._link.subscribe([topics.device(device, leaf) for leaf in leaves])
             self._subscribe_root()
+            if self._asked is not None:
+                self._asked.ask()
             self._reporter.changed()
         self._fetcher.connected(yes=connected)
+
+    def _send_nonce(self, nonce: bytes) -> None:
+        self._link.publish(topics.device(self.identity.device, "nonce"), nonce, qos=1)
 
     def _subscribe_root(self) -> None:
         self._link.subscribe([topics.root(self._trust.verifier.root.version + 1)])
@@ -266,6 +276,8 @@ class Daemon:
             self._answer(self._take(self._trust.take_assignment(payload)))
         elif topic == topics.device(device, "infer/in"):
             self._answer(self._infer(payload))
+        elif topic == topics.device(device, "time"):
+            self._answer(self._take(self._trust.take_time(payload)))
         elif topic == topics.device(device, "cmd"):
             self._answer(self._commands.take(payload))
         elif topic.startswith(f"{topics.PREFIX}/root/"):
@@ -299,6 +311,8 @@ class Daemon:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self._fetcher.advance()
+            if self._asked is not None:
+                self._asked.advance()
             barrier = self._trust.barrier()
             if told != (told := (barrier, self._fetcher.missing)):
                 self._reporter.changed()

@@ -22,7 +22,9 @@ Rules, in the order in which they are applied; each error names its rule:
  R11 Size, module digest, index digest and every chunk digest hold before a byte is activated
      (`protocol.chunks`, and `check_module` here), and the module says of itself what the manifest
      says of it (`check_meta`).
-R12  A command is for this device and this time, and is carried out once (`protocol.commands`).
+ R12 A command is for this device and this time, and is carried out once (`protocol.commands`).
+ R13 A device without a clock installs nothing before the director has answered a nonce that it asked
+     since it started, and nothing under an assignment older than that answer (`protocol.freshness`).
 """
 
 import hashlib

@@ -8,6 +8,7 @@ from typing import Any
 
 from device_agent.errors import DiskFullError
 from device_agent.identity import TRUST, save
+from device_agent.link.asked_time import AskedTime
 from device_agent.slots.files import Files
 from protocol.documents import Assignment, Fault, Manifest
 from protocol.errors import FleetError
@@ -16,6 +17,8 @@ from protocol.trust import TrustError, TrustState, Verifier
 log = logging.getLogger("fleet.trust")
 
 _CLOCK_SLACK_SECONDS = 86_400
+_WAITS = frozenset({"root-behind", "signature", "no-time"})
+"""Refusals of an assignment that a later root or time answer may lift."""
 
 
 @dataclass(frozen=True)
@@ -43,21 +46,24 @@ class TrustKeeper:
         wall: The device's clock, seconds since 1970.
         accepted: Called with each assignment that was accepted.
         root_changed: Called after each new root.
+        asked: On a machine without a clock: the time that the director tells; `wall` is then its.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what it holds together
         self,
         store: Store,
         verifier: Verifier,
         wall: Callable[[], float],
         accepted: Callable[[Assignment], None],
         root_changed: Callable[[], None],
+        asked: AskedTime | None = None,
     ) -> None:
         self._kept = store
         self._verifier = verifier
         self._wall = wall
         self._accepted = accepted
         self._root_changed = root_changed
+        self._asked = asked
         self._lock = asyncio.Lock()
         self._waiting: bytes | None = None
         self._barrier: Fault | None = None
@@ -78,6 +84,14 @@ class TrustKeeper:
                 self._refuse(error)
                 return
             self._root_changed()
+        await self._take_waiting()
+
+    async def take_time(self, data: bytes) -> None:
+        """The director's answer to this device's nonce has arrived; an assignment may have waited for it."""
+        if self._asked is not None and self._asked.take(data, self._verifier):
+            await self._take_waiting()
+
+    async def _take_waiting(self) -> None:
         if self._waiting is not None:
             await self.take_assignment(self._waiting)
 
@@ -91,8 +105,8 @@ class TrustKeeper:
                     await self._store(verifier)
             except (FleetError, OSError) as error:
                 # After a long sleep the assignment comes before the roots: its key is one that only the
-                # newest of them lists.
-                waits = isinstance(error, TrustError) and error.code in ("root-behind", "signature")
+                # newest of them lists. Without a clock it comes before the time.
+                waits = isinstance(error, TrustError) and error.code in _WAITS
                 self._waiting = data if waits else None
                 self._refuse(error)
                 return
@@ -123,8 +137,11 @@ class TrustKeeper:
         """Refuse to judge expiry by a clock that cannot be right.
 
         Raises:
-            TrustError: the clock is before a moment that a trusted key has attested.
+            TrustError: the clock is before a moment that a trusted key has attested, or there is none
+                and nobody has told the time.
         """
+        if self._asked is not None:
+            self._asked.check()
         now, root, state = self._wall(), self._verifier.root, self._verifier.state
         attested = max(root.issued, state.issued - _CLOCK_SLACK_SECONDS)
         if now < attested:
@@ -150,7 +167,10 @@ class TrustKeeper:
         try:
             self.check_clock()
             if self._verifier.state.assignment is not None:
-                self._verifier.check_fresh(self._verifier.assignment(), int(self._wall()))
+                assignment = self._verifier.assignment()
+                self._verifier.check_fresh(assignment, int(self._wall()))
+                if self._asked is not None:
+                    self._asked.check_newest(assignment)
         except TrustError as error:
             if self._barrier is None or self._barrier.code != error.code:
                 self._barrier = self._fault(error.code, error)

@@ -23,6 +23,7 @@ from protocol.documents import (
     Desired,
     GoldenCase,
     Manifest,
+    NonceAnswer,
     Report,
     Role,
     Root,
@@ -32,7 +33,7 @@ from protocol.documents import (
 from protocol.enrolment import report_key
 from protocol.keys import SoftwareKey
 from protocol.module import ABI
-from protocol.trust import ASSIGNMENT, MANIFEST, REPORT, ROOT, TELEMETRY, Verifier
+from protocol.trust import ASSIGNMENT, MANIFEST, NONCE, REPORT, ROOT, TELEMETRY, Verifier
 from tests.support.fake_module import FakeModule
 
 T = TypeVar("T")
@@ -172,7 +173,7 @@ def enrol(
     save(files, IDENTITY, identity)
 
 
-_HEARD = ("reported", "telemetry", "presence", "infer/out", "result")
+_HEARD = ("reported", "telemetry", "presence", "infer/out", "result", "nonce")
 
 
 class Director:
@@ -187,6 +188,7 @@ class Director:
         self.presence: list[bytes] = []
         self.answers: list[dict[str, Any]] = []
         self.results: dict[bytes, Result] = {}
+        self.nonces: list[bytes] = []
         controller = X25519PrivateKey.generate()
         files = DiskFiles(data)
         enrol(files, self.keys, controller, device, f"mqtt://127.0.0.1:{port}")
@@ -219,6 +221,8 @@ class Director:
         leaf = message.topic.partition(f"/{self.device}/")[2]
         if leaf == "presence":
             self.presence.append(message.payload)
+        elif leaf == "nonce":
+            self.nonces.append(message.payload)
         elif leaf == "infer/out":
             self.answers.append(cbor.decode(message.payload))
         elif leaf == "result":
@@ -279,6 +283,17 @@ class Director:
             model=model,
         ).model_copy(update=change)  # fmt: skip
         return cose.sign(kind, command.encode(), [self.keys.director])
+
+    def time_answer(self, nonce: bytes, **change: Any) -> bytes:
+        """What the director signs for a nonce."""
+        answer = NonceAnswer(
+            device=self.device, nonce=nonce, now=int(time.time()), generation=self.generation, min_root=1
+        ).model_copy(update=change)
+        return cose.sign1(NONCE, answer.encode(), self.keys.director)
+
+    def tell_time(self, signed: bytes) -> None:
+        """Send a time answer."""
+        self.publish(topics.device(self.device, "time"), signed, retain=False)
 
     def ask(self, signed: bytes) -> bytes:
         """Send a command; gives its id."""
