@@ -115,6 +115,9 @@ def package_for(model: str, project: Project) -> Package:
 
 def _release(client: Client, package: Package, store: KeyStore) -> api.Release:
     def signers() -> list[Signer]:
+        if store.roots():
+            # Another desk may have given the role other keys.
+            newest_chain(store, client)
         return [signer for _, signer in store.release_signers()]
 
     with UploadScreen() as screen:

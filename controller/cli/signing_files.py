@@ -9,7 +9,7 @@ from rich.text import Text
 
 from controller.cli import text
 from controller.cli.render_signing import as_json
-from controller.cli.terminal import PROGRESS, SETTLED, emit, say
+from controller.cli.terminal import PROGRESS, SETTLED, emit, note, say
 from controller.client import Client
 from controller.keys import KeyStore, MissingKeyError, SigningRequest
 from controller.keys.ceremony import install
@@ -18,6 +18,7 @@ from controller.keys.request import Item, signed_item
 from controller.keys.store import ROOTS, chain_of, read_roots
 from protocol import api
 from protocol.documents import Manifest
+from protocol.errors import FleetError
 
 
 def host() -> str:
@@ -121,7 +122,13 @@ def finish(
     """Publish a request that is complete, or write it for those who must still sign."""
     complete = request.complete
     if complete:
-        deliver(store, request, home)
+        try:
+            deliver(store, request, home)
+        except FleetError:
+            # The signatures are not lost: what is refused or interrupted can be brought again.
+            write_request(out, request)
+            note(f"kept as {out}; to publish it later: fleet sign {out}")
+            raise
     else:
         write_request(out, request)
     if json:

@@ -145,6 +145,9 @@ def test_the_release_key_is_rotated_while_a_rollout_runs(owner):
         owner.wait_running(owner.agents[0], "1.1.0")
         rotated = owner.run("keys", "rotate", "release")
         assert [document["kind"] for document in rotated["documents"]] == ["root", "manifest", "manifest"]
+        changes = sorted(owner.json("audit", "list"), key=lambda entry: entry["number"])
+        # The releases first: a device that has the new root already must not meet an old signature.
+        assert [change["action"] for change in changes][-3:] == ["sign", "sign", "root"]
     finally:
         late._process.send_signal(signal.SIGCONT)
     assert owner.wait_running(late, "1.1.0")["root"] == 2

@@ -59,6 +59,8 @@ def store(controller, monkeypatch, fleet):
     controller.on("GET", f"{V1}/groups/farm-a", samples.group())
     controller.on("POST", f"{V1}/pushes", push, 201)
     controller.on("GET", f"{V1}/rollouts/57", samples.finished(model="toy", version="1.0.0"))
+    info = api.Info(version="1", broker="mqtt://b", broker_connected=True, root=1, director="00")
+    controller.on("GET", f"{V1}/info", info)
     monkeypatch.setattr(making, "package_for", lambda *_: pack(modules.build(), [], Instance))
     return Store(controller)
 
@@ -244,11 +246,9 @@ class TestSignedByOthers:
     """The release key is with somebody else."""
 
     @pytest.fixture
-    def away(self, store, controller, home, monkeypatch):
+    def away(self, store, home, monkeypatch):
         assert store.released == {}
         monkeypatch.chdir(home)
-        info = api.Info(version="1", broker="mqtt://b", broker_connected=True, root=1, director="00")
-        controller.on("GET", f"{V1}/info", info)
         [key] = (home / "config/fleet/keys").glob("release-*.key")
         key.rename(home / "away")
         return key

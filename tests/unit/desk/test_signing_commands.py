@@ -11,6 +11,7 @@ import pytest
 
 from controller.cli.passphrases import Asker
 from controller.keys import KeyStore, PassphraseError, initialise, keyfile
+from protocol import api
 from tests.unit.desk.conftest import Terminal
 
 GOOD = "correct horse battery"
@@ -262,3 +263,29 @@ def test_at_a_real_terminal_the_passphrase_is_not_echoed(tmp_path, home):
         os.close(leader)
     assert GOOD.encode() not in said
     assert KeyStore(home / "config/fleet/keys").stored()[0].form == "encrypted"
+
+
+class TestUnreachable:
+    """Signatures that people gave are not lost because the controller is away."""
+
+    def test_what_could_not_be_published_is_kept(self, fleet, controller, tmp_path):
+        fleet("keys", "init")
+        info = api.Info(version="1", broker="mqtt://b", broker_connected=True, root=1, director="00")
+        controller.on("GET", "/api/v1/info", info)
+        controller.on("GET", "/api/v1/releases", api.ReleasePage(items=[]))
+        controller.problem("POST", "/api/v1/roots", 503, title="the disk is full", exit_code=1)
+        done = fleet("keys", "rotate", "release")
+        assert done.code == 1
+        assert "the disk is full" in done.err
+        assert "fleet sign root-2.sign" in done.err
+        assert desk(tmp_path).root().version == 1
+        sent = []
+
+        def take(request):
+            sent.append(api.RootUpload.model_validate_json(request.content))
+            return info
+
+        controller.on("POST", "/api/v1/roots", take)
+        assert fleet("sign", "root-2.sign").code == 0
+        assert desk(tmp_path).root().version == 2
+        assert len(sent) == 1

@@ -10,8 +10,6 @@ from controller.keys.token import TokenPlace
 from protocol.keys import EDDSA, ES256
 from tests.support.tokens import LIBRARY, PIN, TOKEN, make_token
 
-pytestmark = pytest.mark.xdist_group("softhsm")
-
 
 class Pin:
     def __init__(self, pin=PIN):
