@@ -12,8 +12,8 @@ from controller.cli.options import Json
 from controller.cli.passphrases import PassphraseFile, at_terminal
 from controller.cli.render_signing import as_json, summary
 from controller.cli.signing_files import contents, finish, names_here, read_request, write_request
-from controller.cli.terminal import SETTLED, answers, emit, progress, say
-from controller.keys import KeyStore, MissingKeyError, SigningRequest
+from controller.cli.terminal import NEEDS_YOU, SETTLED, answers, emit, progress, say
+from controller.keys import KeyStore, MissingKeyError, SigningRequest, StrangeRootError
 from controller.keys.ceremony import keys_for
 from protocol.errors import RefusedError
 
@@ -56,10 +56,9 @@ def sign(
         finish(store, request, data or (controller_data(None) if first else None), files[0], json=json)
         return
     # Before anything is shown: a chain that is not the known one must not look like it.
-    known = store.roots()
-    store.compare(request.roots)
+    _check_chain(store, request)
     chosen = keys or keys_for(store, request)
-    _explain(store, request, chosen, known=bool(known), quiet=json)
+    _explain(store, request, chosen, quiet=json)
     if not yes:
         ask_person(request)
     signed = request.sign([store.signer(name) for name in chosen])
@@ -69,6 +68,8 @@ def sign(
             where=str(files[0]),
             remedy="fleet keys show says which role a key has",
         )
+    if request.root is not None:
+        store.remember_signed(request.root.version, request.items[0].digest)
     write_request(files[0], signed)
     store.learn(request.roots)
     if json:
@@ -83,18 +84,41 @@ def sign(
     )
 
 
-def _explain(
-    store: KeyStore, request: SigningRequest, chosen: list[str], *, known: bool, quiet: bool
-) -> None:
+def _check_chain(store: KeyStore, request: SigningRequest) -> None:
+    """Hold a request to the roots that this machine knows.
+
+    Raises:
+        StrangeRootError: it comes from another fleet, or from this one's past.
+    """
+    store.compare(request.roots)
+    newest = max(store.roots(), default=0)
+    if len(request.roots) < newest:
+        raise StrangeRootError(
+            f"this file follows root {len(request.roots)}, and root {newest} is known here: "
+            "what it asks for would be a second root of one number",
+            remedy="fleet keys rotate at the desk makes one that follows the newest",
+        )
+
+
+def _explain(store: KeyStore, request: SigningRequest, chosen: list[str], *, quiet: bool) -> None:
     """Show what is signed, on stderr when stdout is for a program."""
     out = progress() if quiet else answers()
     for part in summary(request, names_here(store), out.width):
         out.print(part)
-    if request.roots:
+    newest = max(store.roots(), default=0)
+    if newest:
+        out.print(f"it follows from root {newest}, which this machine knows")
+    elif request.roots:
+        out.print("this machine knows no root of this fleet yet: compare the ids of the keys that stay")
+    root = request.root
+    others = set(store.signed(root.version)) - {request.items[0].digest} if root else set()
+    if root and others:
         out.print(
-            "the roots before it are those that this machine knows"
-            if known
-            else "this machine knows no roots of this fleet yet: compare the ids of the keys that stay"
+            Text(
+                f"another root {root.version} was signed here before, sha256 {', '.join(sorted(others))}: "
+                "sign this one only if that one was never published",
+                NEEDS_YOU,
+            )
         )
     if not chosen:
         wanted = ", ".join(sorted(kid.hex() for kid in request.wanted()))

@@ -8,7 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from controller.cli import text
-from controller.cli.render_signing import as_json
+from controller.cli.render_signing import as_json, meaning
 from controller.cli.terminal import PROGRESS, SETTLED, emit, note, say
 from controller.client import Client
 from controller.keys import KeyStore, MissingKeyError, SigningRequest
@@ -144,6 +144,8 @@ def finish(
     if complete:
         where = f"put into {home}; the controller publishes it when it starts" if home else "published"
         say(Text.assemble(("signed", SETTLED), f" {contents(request)}, {where}"))
+        if request.root is not None:
+            say(*(f"  {line}" for line in meaning(request.newest, request.root)))
         return
     missing = max(need.missing for item in request.items for need in request.needs(item))
     say(

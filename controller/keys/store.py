@@ -18,7 +18,7 @@ from protocol.keys import EDDSA, Signer, SoftwareKey
 from protocol.message import NAME_PATTERN
 from protocol.trust import read_root
 
-ROOTS = "roots"
+ROOTS, SIGNED = "roots", "signed"
 DIRECTOR, NEXT_DIRECTOR = "director.key", "director-next.key"
 """The controller's key, and the one that a later root will list."""
 
@@ -120,6 +120,20 @@ class KeyStore:
         for number, signed in enumerate(chain, 1):
             if number not in known:
                 write_new(self.folder / ROOTS / f"{number}.cose", signed, secret=False)
+
+    def signed(self, version: int) -> list[str]:
+        """SHA-256 of the roots of a number that were signed here, whether they were ever published or not."""
+        return sorted(
+            path.stem.partition("-")[2] for path in (self.folder / SIGNED).glob(f"{version}-*.root")
+        )
+
+    def remember_signed(self, version: int, digest: str) -> None:
+        """Keep in mind that a root was signed here.
+
+        Raises:
+            KeyStoreError: it cannot be written.
+        """
+        replace(self.folder / SIGNED / f"{version}-{digest}.root", b"", secret=False)
 
     # -- keys ------------------------------------------------------------------------------------
 

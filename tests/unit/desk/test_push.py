@@ -7,6 +7,7 @@ import pytest
 
 from controller.cli import making
 from controller.compiler import Instance, ModelProject
+from controller.keys import keyfile
 from controller.releases import pack
 from protocol import api, cose
 from protocol.chunks import sha256
@@ -240,6 +241,20 @@ class TestBuildCache:
             making.make(ModelProject.load("toy", project), screen, shapes={"x": (1,)})
         making.package_for("toy", project)
         assert self.builds == 2
+
+
+def test_an_encrypted_release_key(fleet, controller, store, tmp_path, monkeypatch):
+    monkeypatch.setattr(keyfile, "COST", 10)
+    secret = tmp_path / "secret"
+    secret.write_text("correct horse battery\n")
+    secret.chmod(0o600)
+    assert fleet("keys", "protect", "--new-passphrase-file", secret).code == 0
+    done = fleet("push", "toy", "--group", "farm-a", "--detach")
+    assert done.code == 3
+    assert "is encrypted, and there is no terminal" in done.err
+    assert not any(method == "PUT" for method, _ in paths(controller))
+    assert fleet("push", "toy", "--group", "farm-a", "--detach", "--passphrase-file", secret).code == 0
+    assert store.released.keys() == {"1.0.0"}
 
 
 class TestSignedByOthers:

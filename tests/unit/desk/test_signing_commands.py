@@ -236,6 +236,45 @@ class TestSign:
         assert fleet("sign", "--offline", "--yes", "next.sign").code == 0
 
 
+class TestMemory:
+    """What a machine has seen and signed, it holds against what it is shown."""
+
+    @pytest.fixture
+    def fleet_of_two(self, fleet, tmp_path):
+        """Root 1 by two keys, one of which is away; the controller does not run."""
+        for name in ("a", "b"):
+            fleet("keys", "new", name)
+        fleet("keys", "init", "--root", "a.pub", "--root", "b.pub", "--threshold", "root=2")
+        fleet("sign", "--offline", "--yes", "root-1.sign")
+        assert fleet("sign", "root-1.sign").code == 0
+        home = tmp_path / "data/fleet/controller"
+
+        def rotate(file):
+            (desk(tmp_path).folder / "b.key").rename(tmp_path / "b.away")
+            done = fleet("keys", "rotate", "release", "--data", home, "--out", file)
+            (tmp_path / "b.away").rename(desk(tmp_path).folder / "b.key")
+            assert "1 signature missing" in done.out
+            return file
+
+        return rotate
+
+    def test_a_second_root_of_one_number_is_called_out(self, fleet, fleet_of_two):
+        first, second = fleet_of_two("first.sign"), fleet_of_two("second.sign")
+        said = fleet("sign", "--offline", "--yes", first, "--key", "b")
+        assert (said.code, "was signed here before" in said.out) == (0, False)
+        digest = re.search(r"sha256   ([0-9a-f]{64})", said.out).group(1)
+        again = fleet("sign", "--offline", "--yes", second, "--key", "b")
+        assert f"another root 2 was signed here before, sha256 {digest}" in again.out
+
+    def test_a_file_from_the_past_is_refused(self, fleet, fleet_of_two):
+        old, new = fleet_of_two("old.sign"), fleet_of_two("new.sign")
+        fleet("sign", "--offline", "--yes", new)
+        assert fleet("sign", new, "--data", "data/fleet/controller").code == 0
+        done = fleet("sign", "--offline", "--yes", old)
+        assert (done.code, done.out) == (5, "")
+        assert "this file follows root 1, and root 2 is known here" in done.err
+
+
 def test_at_a_real_terminal_the_passphrase_is_not_echoed(tmp_path, home):
     """`fleet keys new` in a pseudo-terminal, as a person sees it."""
     code = (
