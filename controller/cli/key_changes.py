@@ -11,7 +11,7 @@ import typer
 from controller.cli.key_folder import key_store
 from controller.cli.options import Json
 from controller.cli.passphrases import Asker, PassphraseFile, Plain
-from controller.cli.signing_files import finish, host, items_of, newest_chain
+from controller.cli.signing_files import finish, host, items_of, newest_chain, releases_under
 from controller.cli.terminal import note
 from controller.client import Client
 from controller.keys import KeyStoreError, RoleChange, next_root
@@ -19,11 +19,11 @@ from controller.keys.ceremony import find_key, next_director, sign_here
 from controller.keys.publickey import read_public_key
 from controller.keys.request import Item, ask
 from controller.keys.root import YEAR
-from protocol import cbor, cose
-from protocol.documents import MAX_MANIFEST, ROLES
+from protocol import cbor
+from protocol.documents import ROLES
 from protocol.errors import InputError
 from protocol.keys import PublicKey, SoftwareKey
-from protocol.trust import MANIFEST, read_root
+from protocol.trust import read_root
 
 Threshold = Annotated[
     list[str] | None,
@@ -194,7 +194,8 @@ class _Desk:
             raise KeyStoreError(f"{out} exists already", where=str(out), remedy="--out FILE, or move it away")
         self._keep_keys()
         manifests = self._manifests() if resign else []
-        request = sign_here(self.store, ask(self._chain, root, manifests, now, host()))
+        request = ask(self._chain, root, manifests, now, host()).model_copy(update={"renew": resign})
+        request = sign_here(self.store, request)
         finish(
             self.store, request, options.home, out, json=options.json,
             more={"root": root.version, "made": list(self._made)},
@@ -233,18 +234,12 @@ class _Desk:
                 "fleet release sign MODEL VERSION"
             )
             return []
-        role = self.root.roles["release"]
-        keys = {kid: PublicKey.from_cose(self.root.keys[kid]) for kid in role.keys}
-        good = []
+        good = releases_under(self._client, self.root)
+        names = {(release.model, release.version) for release in good}
         for release in self._client.releases():
-            if release.withdrawn:
-                continue
-            signed = cose.parse(bytes.fromhex(release.signed), max_payload=MAX_MANIFEST)
-            if len(signed.signers(MANIFEST, keys)) >= role.threshold:
-                good.append(release)
-            else:
+            if not release.withdrawn and (release.model, release.version) not in names:
                 note(
                     f"{release.model} {release.version} is left out: the release keys of root "
                     f"{self.root.version} have not signed it"
                 )
-        return items_of(good)
+        return items_of(good, self.root)

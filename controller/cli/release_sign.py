@@ -16,6 +16,7 @@ from controller.cli.terminal import answers, say
 from controller.client import Client
 from controller.keys.ceremony import sign_here
 from controller.keys.request import ask
+from protocol.trust import read_root
 
 
 def sign(
@@ -40,7 +41,7 @@ def sign(
     with Client.from_environment() as client:
         release = client.release(model, version)
         chain = newest_chain(store, client)
-    request = ask(chain, None, items_of([release]), int(time.time()), host())
+    request = ask(chain, None, items_of([release], read_root(chain[-1])), int(time.time()), host())
     if not json:
         for part in summary(request, names_here(store), answers().width):
             say(part)

@@ -12,13 +12,15 @@ from controller.cli.render_signing import as_json, meaning
 from controller.cli.terminal import PROGRESS, SETTLED, emit, note, say
 from controller.client import Client
 from controller.keys import KeyStore, MissingKeyError, SigningRequest
-from controller.keys.ceremony import install
+from controller.keys.ceremony import install, sign_here
 from controller.keys.files import read_public, replace
 from controller.keys.request import Item, signed_item
 from controller.keys.store import ROOTS, chain_of, read_roots
-from protocol import api
-from protocol.documents import Manifest
+from protocol import api, cose
+from protocol.documents import MAX_MANIFEST, Manifest, Root
 from protocol.errors import FleetError
+from protocol.keys import PublicKey
+from protocol.trust import MANIFEST
 
 
 def host() -> str:
@@ -77,10 +79,45 @@ def newest_chain(store: KeyStore, client: Client | None, home: Path | None = Non
     return chain
 
 
-def items_of(releases: Sequence[api.Release]) -> list[Item]:
-    """Releases to be signed again, the oldest first."""
+def releases_under(client: Client, root: Root) -> list[api.Release]:
+    """Releases that may be installed under a root: not withdrawn, signed by enough of its release keys."""
+    role = root.roles["release"]
+    keys = {kid: PublicKey.from_cose(root.keys[kid]) for kid in role.keys}
+    good = []
+    for release in client.releases():
+        signed = cose.parse(bytes.fromhex(release.signed), max_payload=MAX_MANIFEST)
+        if not release.withdrawn and len(signed.signers(MANIFEST, keys)) >= role.threshold:
+            good.append(release)
+    return good
+
+
+def items_of(releases: Sequence[api.Release], root: Root) -> list[Item]:
+    """Releases to be signed again under or after `root`, the oldest first."""
     ordered = sorted(releases, key=lambda one: (one.model, one.sequence))
-    return [signed_item(bytes.fromhex(release.signed)) for release in ordered]
+    return [signed_item(bytes.fromhex(release.signed), root) for release in ordered]
+
+
+def _made_since(store: KeyStore, client: Client, request: SigningRequest) -> list[bytes]:
+    """Releases that were made while the request waited, signed by the new keys if those are here.
+
+    Raises:
+        MissingKeyError: they are not; under the new root these releases could not be installed.
+    """
+    if not request.renew or request.newest is None:
+        return []
+    there = {item.digest for item in request.items}
+    late = [one for one in releases_under(client, request.newest) if one.manifest not in there]
+    if not late:
+        return []
+    items = (request.items[0], *items_of(late, request.newest))
+    signed = sign_here(store, request.model_copy(update={"items": items}))
+    if not signed.complete:
+        names = ", ".join(f"{one.model} {one.version}" for one in late)
+        raise MissingKeyError(
+            f"{names} came while this waited, and the new release keys have not signed it",
+            remedy="fleet keys rotate release again, or withdraw it first",
+        )
+    return [item.signed for item in signed.items[1:]]
 
 
 def deliver(store: KeyStore, request: SigningRequest, home: Path | None) -> None:
@@ -101,7 +138,7 @@ def deliver(store: KeyStore, request: SigningRequest, home: Path | None) -> None
     chain = [*request.roots, *(item.signed for item in request.items if item.kind == "root")]
     if home is None:
         with Client.from_environment() as client:
-            for signed in manifests:
+            for signed in [*manifests, *_made_since(store, client, request)]:
                 client.register(signed)
             if request.root is not None:
                 client.add_root(chain[-1])

@@ -95,6 +95,8 @@ class SigningRequest(Message):
     made: Annotated[Seconds, Key(4)]
     by: Annotated[Text, Key(5)] = ""
     """Host on which it was made; not to be trusted."""
+    renew: Annotated[bool, Key(6)] = False
+    """Whether every release that may be installed shall stay so under the new root's release keys."""
 
     @classmethod
     def read(cls, data: bytes, where: str) -> Self:
@@ -214,7 +216,7 @@ class SigningRequest(Message):
             SigningError: the other one asks for something else.
         """
         mine, its = ([(item.kind, item.payload) for item in one.items] for one in (self, other))
-        if self.roots != other.roots or mine != its:
+        if (self.roots, self.renew) != (other.roots, other.renew) or mine != its:
             raise SigningError(
                 "the files ask for different signatures",
                 where=where,
@@ -270,8 +272,13 @@ def manifest_item(payload: bytes) -> Item:
     return Item(kind="manifest", payload=payload)
 
 
-def signed_item(manifest: bytes) -> Item:
-    """A signed manifest that more shall sign; devices need its present signatures until a new root is there.
+def signed_item(manifest: bytes, root: Root) -> Item:
+    """A signed manifest that more shall sign.
+
+    Args:
+        manifest: Signed.
+        root: The newest; signatures by its release keys stay, since devices need them until the next one is
+            there, and those by keys of older roots go.
 
     Raises:
         CoseError: it is none.
@@ -279,7 +286,8 @@ def signed_item(manifest: bytes) -> Item:
     document = cose.parse(manifest, max_payload=MAX_MANIFEST)
     item = manifest_item(document.payload)
     for one in document.signatures:
-        item = item.with_signature(one.protected, one.value)
+        if one.kid in root.roles["release"].keys:
+            item = item.with_signature(one.protected, one.value)
     return item
 
 

@@ -157,6 +157,20 @@ def test_the_release_key_is_rotated_while_a_rollout_runs(owner):
     ] * 2
 
 
+def test_a_release_made_while_the_next_root_waits_for_signatures(owner):
+    """It is signed by the new release key, too, when the root comes back."""
+    root_key = owner.desk.folder / "root.key"
+    root_key.rename(owner.folder / "away.key")
+    assert not owner.run("keys", "rotate", "release")["complete"]
+    owner.release("1.1.0", key=2)
+    (owner.folder / "away.key").rename(root_key)
+    assert owner.run("sign", "--offline", "--yes", "root-2.sign")["complete"]
+    assert owner.run("sign", "root-2.sign")["complete"]
+    done = owner.push("1.1.0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert owner.wait_running(owner.agents[0], "1.1.0")["root"] == 2
+
+
 def test_a_revoked_release_key_installs_nothing_until_a_person_signs_anew(owner):
     old = owner.desk.root().roles["release"].keys[0].hex()
     assert owner.run("keys", "revoke", old[:6])["complete"]

@@ -30,7 +30,7 @@ def request_(fleet):
     root = next_root(
         Verifier.enrol("x", chain[0]).update_root(chain[1]).root, {"release": change}, issued=NOW
     )
-    return ask(chain, root, [signed_item(owner.manifest())], NOW, "desk-7")
+    return ask(chain, root, [signed_item(owner.manifest(), owner.root_document())], NOW, "desk-7")
 
 
 def sign(request, *names):
@@ -149,3 +149,21 @@ def test_a_signature_that_does_not_verify_is_named(request_):
     forged = request_.items[0].with_signature(sign(request_, "a").items[0].signatures[0].protected, bytes(64))
     with pytest.raises(SigningError, match=f"signature of key {key('a').public.id.hex()} does not verify"):
         SigningRequest.read(altered(request_, items=(forged, request_.items[1])), "x")
+
+
+def test_signatures_do_not_pile_up_over_the_years(fleet):
+    """A manifest has room for sixteen; each rotation adds one and takes the oldest away."""
+    owner, chain = fleet
+    manifest = owner.manifest()
+    device = Verifier.enrol("dev-0042", chain[0]).update_root(chain[1])
+    for number in range(20):
+        name = f"release-{number}"
+        change = RoleChange((key(name).public,), frozenset(device.root.roles["release"].keys))
+        root = next_root(device.root, {"release": change}, issued=NOW + number)
+        request = sign(ask(chain, root, [signed_item(manifest, device.root)], NOW, ""), "a", "b", name)
+        assert request.complete
+        manifest = request.items[1].signed
+        assert len(request.items[1].signatures) == 2
+        chain.append(request.items[0].signed)
+        device = device.update_root(chain[-1])
+        device.check_manifest("crop-model", manifest, owner.manifest_digest())
