@@ -149,7 +149,7 @@ def read_key(path: Path) -> KeyFile:
     try:
         document = _Document.model_validate(json.loads(data))
         public = PublicKey.from_cose(cbor.decode(bytes.fromhex(document.public)))
-    except (ValueError, ValidationError, RefusedError):
+    except (ValueError, RecursionError, ValidationError, RefusedError):
         # The cause is left out of the chain: its text could quote the file.
         raise _damaged(path) from None
     sealed = (document.scrypt, document.nonce, document.sealed)

@@ -111,7 +111,8 @@ class SigningRequest(Message):
             if not request.items:
                 raise SigningError("there is nothing to sign in it", where=where)
             request.check()
-        except StrangeRootError:
+        except (SigningError, StrangeRootError) as error:
+            error.where = error.where or where
             raise
         except RefusedError as error:
             raise SigningError(

@@ -117,6 +117,16 @@ def test_other_forms_are_refused_before_anything_is_computed(store, change):
     assert store._secrets.asked == []
 
 
+@pytest.mark.parametrize(
+    "contents", [b"{", b"{" * 100_000, b'{"a":' * 50_000, b"{\xff}", b'{"fleet-key": 1}', b"[]"]
+)
+def test_rubbish_is_no_key_file(store, contents):
+    path = store.add("root", KEY, None)
+    path.write_bytes(contents)
+    with pytest.raises(KeyStoreError, match="no key file"):
+        store.stored()
+
+
 def test_protect_encrypts_and_decrypts_in_place(store):
     path = store.add("root", KEY, None)
     assert path.read_text().strip() == KEY.seed.hex()
