@@ -108,8 +108,6 @@ class SigningRequest(Message):
         """
         try:
             request = cls.decode(data, max_size=MAX_REQUEST)
-            if not request.items:
-                raise SigningError("there is nothing to sign in it", where=where)
             request.check()
         except (SigningError, StrangeRootError) as error:
             error.where = error.where or where
@@ -126,9 +124,12 @@ class SigningRequest(Message):
         """Hold every document to its form, and the new root to the chain.
 
         Raises:
+            SigningError: nothing is to be signed, or a signature does not verify.
             StrangeRootError: the chain is broken, or the new root does not continue it.
             RefusedError: a document is not of its kind.
         """
+        if not self.items:
+            raise SigningError("there is nothing to sign in it")
         newest = self.newest
         for index, item in enumerate(self.items):
             if item.kind == MANIFEST:
