@@ -6,10 +6,11 @@ from protocol.errors import InputError
 from protocol.message import NAME_PATTERN
 
 PREFIX = "fleet/v1"
-DEVICE_LEAVES = frozenset(
-    {"desired", "reported", "presence", "nonce", "time", "cmd", "result", "telemetry", "log",
-     "infer/in", "infer/out"}
-)  # fmt: skip
+DEVICE_READS = frozenset({"desired", "time", "cmd", "infer/in"})
+DEVICE_WRITES = frozenset({"reported", "presence", "nonce", "result", "telemetry", "log", "infer/out"})
+DEVICE_LEAVES = DEVICE_READS | DEVICE_WRITES
+SHARED_READS = frozenset({"root", "manifest", "chunk"})
+"""What every device reads: `fleet/v1/root/<n>` and so on."""
 _NAME = re.compile(NAME_PATTERN)
 
 

@@ -1,0 +1,187 @@
+"""Who may connect to the broker: the files that brokers read, and how one that lost its place is cut off."""
+
+import logging
+import ssl
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import paho.mqtt.client as mqtt
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from paho.mqtt.enums import CallbackAPIVersion
+
+from controller.delivery.authority import CONTROLLER_URI, Authority, device_uri, is_due, key_pem
+from controller.delivery.files import write
+from protocol import topics
+from protocol.errors import InputError
+
+log = logging.getLogger(__name__)
+
+AUTHORITY, SERVER, SERVER_KEY, CLIENT = "ca.pem", "server.pem", "server.key", "controller.pem"
+REVOKED, NATS_USERS = "revoked.pem", "nats-users.conf"
+_KICKS = (0.5, 2.0, 5.0, 10.0)
+"""Seconds before each takeover of a revoked device's session: a broker that is told to read its files
+again may admit the device once more before it has."""
+_TIMEOUT = 5.0
+
+
+class Access:
+    """The folder of certificates and lists.
+
+    Args:
+        folder: Where they lie; made if need be.
+        hosts: Names and addresses of the broker, for its certificate.
+        now: The moment.
+
+    Attributes:
+        reload: Makes the broker read the folder again; set once there is a broker.
+
+    Raises:
+        InputError: the authority's files are damaged.
+    """
+
+    def __init__(self, folder: Path, hosts: Iterable[str], now: datetime) -> None:
+        self.folder = folder
+        self.reload: Callable[[], None] = lambda: None
+        self._hosts = sorted(set(hosts))
+        self._ending = threading.Event()
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.authority = self._load(now)
+        self._own(now)
+        self.write({}, (), now, tell=False)
+
+    def _load(self, now: datetime) -> Authority:
+        key, certificate = self.folder / "ca.key", self.folder / AUTHORITY
+        if not certificate.exists():
+            made = Authority.create(now)
+            write(key, made.key_pem, 0o600)
+            write(certificate, made.pem)
+            return made
+        try:
+            return Authority.from_pem(key.read_bytes(), certificate.read_bytes())
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"the authority of the devices' certificates cannot be read: {error}",
+                where=str(key),
+                remedy="put ca.key and ca.pem back from a backup; without them every device is enrolled anew",
+            ) from error
+
+    def _own(self, now: datetime) -> bool:
+        """Make broker's and controller's certificates if they are missing or due."""
+        path = self.folder / SERVER
+        if path.exists() and (self.folder / CLIENT).exists():
+            found = x509.load_pem_x509_certificate(path.read_bytes())
+            if not is_due(found, now) and _hosts_of(found) == self._hosts:
+                return False
+        key = ec.generate_private_key(ec.SECP256R1())
+        server = self.authority.server(key.public_key(), self._hosts, now)
+        write(self.folder / SERVER_KEY, key_pem(key), 0o600)
+        write(path, server.public_bytes(Encoding.PEM))
+        key = ec.generate_private_key(ec.SECP256R1())
+        client = self.authority.controller(key.public_key(), now)
+        write(self.folder / CLIENT, client.public_bytes(Encoding.PEM) + key_pem(key), 0o600)
+        return True
+
+    def renew(self, now: datetime) -> None:
+        """Renew broker's and controller's certificates when two thirds of their lives have passed."""
+        if self._own(now):
+            self.reload()
+
+    def write(
+        self, devices: Mapping[str, bytes], revoked: Iterable[int], now: datetime, *, tell: bool = True
+    ) -> None:
+        """Write down who may connect, and tell the broker.
+
+        Args:
+            devices: Name to X25519 public key, of those that claimed their places.
+            revoked: Serial numbers of certificates that hold no longer.
+            now: The moment.
+            tell: Whether the broker runs already.
+        """
+        write(self.folder / REVOKED, self.authority.revocations(revoked, now))
+        write(self.folder / NATS_USERS, nats_users(devices).encode(), 0o600)
+        if tell:
+            self.reload()
+
+    def context(self) -> ssl.SSLContext:
+        """TLS as the controller: knows this authority only, and shows its own certificate."""
+        made = ssl.create_default_context(cafile=self.folder / AUTHORITY)
+        made.load_cert_chain(self.folder / CLIENT)
+        return made
+
+    def cut_off(self, device: str, public_key: bytes, url: str, now: datetime) -> threading.Thread:
+        """End the live session of a device that was revoked, after `write`.
+
+        A second connection with the same client id ends the first on any MQTT broker. Brokers that end
+        sessions by themselves when they read their files (NATS) just refuse it.
+        """
+
+        def work() -> None:
+            for seconds in _KICKS:
+                if self._ending.wait(seconds):
+                    return
+                try:
+                    self._take_over(device, public_key, url, now)
+                except (OSError, ValueError) as error:
+                    log.info("the session of %s was not taken over: %s", device, error)
+
+        thread = threading.Thread(target=work, name=f"cut-off-{device}", daemon=True)
+        thread.start()
+        return thread
+
+    def _take_over(self, device: str, public_key: bytes, url: str, now: datetime) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        request = (
+            x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+        ).public_bytes(Encoding.DER)
+        # Made for this moment, so that it need not be revoked in turn.
+        certificate = self.authority.device(request, device, public_key, now, lifetime=timedelta(minutes=5))
+        with tempfile.NamedTemporaryFile(dir=self.folder) as file:
+            file.write(certificate.public_bytes(Encoding.PEM) + key_pem(key))
+            file.flush()
+            tls = ssl.create_default_context(cafile=self.folder / AUTHORITY)
+            tls.load_cert_chain(file.name)
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, device)
+        client.tls_set_context(tls)
+        client.connect_timeout = _TIMEOUT
+        parts = urlsplit(url)
+        client.on_connect = lambda connected, *_: connected.disconnect()
+        client.connect(parts.hostname or "", parts.port or 8883)
+        try:
+            while client.loop(timeout=0.5) == mqtt.MQTT_ERR_SUCCESS and not self._ending.is_set():
+                pass
+        finally:
+            client.reinitialise()
+
+    def close(self) -> None:
+        """Let go of takeovers that wait."""
+        self._ending.set()
+
+
+def _hosts_of(certificate: x509.Certificate) -> list[str]:
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return sorted(str(name.value) for name in names)
+
+
+def nats_users(devices: Mapping[str, bytes]) -> str:
+    """The users of a NATS server whose listeners have `verify_and_map`, each with its own permissions."""
+    lines = [f'  {{ user: "{CONTROLLER_URI}" }}']
+    shared = [f'"fleet.v1.{kind}.*"' for kind in sorted(topics.SHARED_READS)]
+    for device, key in sorted(devices.items()):
+        writes = ", ".join(f'"{_subject(device, leaf)}"' for leaf in sorted(topics.DEVICE_WRITES))
+        reads = ", ".join([*(f'"{_subject(device, leaf)}"' for leaf in sorted(topics.DEVICE_READS)), *shared])
+        lines.append(
+            f'  {{ user: "{device_uri(device, key)}", permissions: '
+            f"{{ publish: {{ allow: [{writes}] }}, subscribe: {{ allow: [{reads}] }} }} }}"
+        )
+    return "authorization { users: [\n" + "\n".join(lines) + "\n] }\n"
+
+
+def _subject(device: str, leaf: str) -> str:
+    return topics.device(device, leaf).replace("/", ".")
