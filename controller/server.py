@@ -13,7 +13,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import platformdirs
 import uvicorn
@@ -22,7 +25,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from controller.api import make_app
-from controller.delivery import Broker, Link
+from controller.delivery import Access, Broker, Link
+from controller.delivery.access import run_reload
+from controller.delivery.files import write
+from controller.delivery.link import broker_address
 from controller.director_keys import DirectorKeys
 from controller.keys.keyfile import NO_SECRETS, Secrets
 from controller.keys.store import DIRECTOR, ROOTS, chain_of, read_roots
@@ -82,6 +88,9 @@ def run_server(  # noqa: PLR0913 - the options of `fleet up`
     tls: Tls | None = None,
     public_url: str | None = None,
     keys: Secrets = NO_SECRETS,
+    mqtt_tls: bool = False,
+    mqtt_host: str = "127.0.0.1",
+    broker_reload: str | None = None,
     on_ready: Callable[[ServerInfo], None] = lambda _: None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; the embedded broker ends with it.
@@ -90,11 +99,14 @@ def run_server(  # noqa: PLR0913 - the options of `fleet up`
         data: Folder of keys, database, blobs and the broker's storage.
         port: Of the HTTP API.
         mqtt_port: Of the embedded broker.
-        broker: Another broker to use instead, `mqtt://host:port`.
+        broker: Another broker to use instead, `mqtt://host:port`, or `mqtts://host:port` with certificates.
         host: Address to listen on.
         tls: Certificate of the HTTP API; needed on any address that others reach.
         public_url: How devices and other desks reach the API, if not by `host` and `port`.
         keys: Gives the passphrase or PIN of the director's key, if it has one.
+        mqtt_tls: Whether the embedded broker asks for certificates.
+        mqtt_host: Address for the embedded broker to listen on; others than the loopback need `mqtt_tls`.
+        broker_reload: Command that makes another broker read the folder `access` again.
         on_ready: Told when both answer.
 
     Raises:
@@ -106,6 +118,11 @@ def run_server(  # noqa: PLR0913 - the options of `fleet up`
         raise InputError(
             f"{host} is not this machine alone, and tokens must not cross a network in the clear",
             remedy="fleet up --host … --tls-cert FILE --tls-key FILE",
+        )
+    if not mqtt_tls and not _is_loopback(mqtt_host):
+        raise InputError(
+            f"{mqtt_host} is not this machine alone, and devices must show certificates across a network",
+            remedy="fleet up --mqtt-host … --mqtt-tls",
         )
     directors = DirectorKeys(data, keys)
     director, roots = _keys(data, directors)
@@ -119,11 +136,8 @@ def run_server(  # noqa: PLR0913 - the options of `fleet up`
         stack.callback(listener.close)
         stack.enter_context(_alone(data))
         store.migrate()
-        if broker is None:
-            embedded = Broker(data / "broker", mqtt_port)
-            stack.callback(embedded.stop)
-            embedded.start()
-            broker = embedded.url
+        embedded = _Embedded(mqtt_port, mqtt_host, urlsplit(url).hostname, mqtt_tls)
+        access, broker = _reach(stack, data, broker or embedded, broker_reload)
         service: Service | None = None
 
         def handle(device: str, leaf: str, payload: bytes) -> None:
@@ -138,29 +152,64 @@ def run_server(  # noqa: PLR0913 - the options of `fleet up`
             if service is not None:
                 service.intake.broker_connected(kept=kept)
 
-        link = Link(broker, handle, idle, lambda: topics.root(max(roots)), connected)
+        link = Link(broker, handle, idle, lambda: topics.root(max(roots)), connected,
+                    tls=access.context() if broker.startswith("mqtts://") else None)  # fmt: skip
         service = Service(
             Context(
                 store=store,
                 blobs=BlobStore(data / "blobs"),
                 publisher=link,
+                access=access,
                 clock=lambda: int(time.time()),
                 director=director,
                 exchange_key=bytes.fromhex(exchange),
                 roots=roots,
-                keep_root=lambda number, signed: _write(data / "roots" / f"{number}.cose", signed),
+                keep_root=lambda number, signed: write(data / "roots" / f"{number}.cose", signed),
                 controller_url=url,
                 certificate=tls.der() if tls else None,
                 directors=directors,
             )
         )
+        service.identities.refresh()
         stack.callback(link.stop)
         link.start()
-        stack.enter_context(_ticking(service))
+        stack.enter_context(_ticking(service, access))
         _announce(data, url, broker, token, tls)
         stack.callback((data / "controller.json").unlink, missing_ok=True)
         on_ready(ServerInfo(url, broker, data))
         _serve(service, token, listener, tls)
+
+
+@dataclass(frozen=True)
+class _Embedded:
+    """The broker that the controller brings along."""
+
+    port: int
+    host: str
+    public: str | None
+    tls: bool
+
+
+def _reach(
+    stack: contextlib.ExitStack, data: Path, wanted: str | _Embedded, reload: str | None
+) -> tuple[Access, str]:
+    """Who may connect to the broker, and its address; the embedded one is started."""
+    now = datetime.now(UTC)
+    if isinstance(wanted, str):
+        hosts = {broker_address(wanted)[0]} if wanted.startswith("mqtts://") else set()
+        access = Access(data / "access", hosts, now)
+        stack.callback(access.close)
+        if reload is not None:
+            access.reload = partial(run_reload, reload)
+        return access, wanted
+    public = wanted.host if _is_loopback(wanted.host) else wanted.public or wanted.host
+    access = Access(data / "access", {public, "127.0.0.1", "localhost"} if wanted.tls else (), now)
+    stack.callback(access.close)
+    broker = Broker(data / "broker", wanted.port, wanted.host, public, access.folder if wanted.tls else None)
+    stack.callback(broker.stop)
+    broker.start()
+    access.reload = broker.reload
+    return access, broker.url
 
 
 def _is_loopback(host: str) -> bool:
@@ -196,20 +245,8 @@ def _secret(path: Path, make: Callable[[], str]) -> str:
     """The text of a secret file, made at the first start."""
     with contextlib.suppress(FileNotFoundError):
         return path.read_text().strip()
-    _write(path, make().encode(), mode=0o600)
+    write(path, make().encode(), 0o600)
     return path.read_text().strip()
-
-
-def _write(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.rename(path)
 
 
 @contextlib.contextmanager
@@ -245,16 +282,16 @@ def _listen(host: str, port: int) -> socket.socket:
 def _announce(data: Path, url: str, broker: str, token: str, tls: Tls | None) -> None:
     """Let this user's commands find the controller; they trust its very certificate."""
     state = {"pid": os.getpid(), "controller": url, "broker": broker}
-    _write(data / "controller.json", json.dumps(state).encode())
+    write(data / "controller.json", json.dumps(state).encode())
     fields = {"controller": url, "token": token}
     if tls is not None:
         fields["ca"] = str(tls.certificate.resolve())
     client = platformdirs.user_config_path("fleet", appauthor=False) / "client.json"
-    _write(client, json.dumps(fields).encode(), mode=0o600)
+    write(client, json.dumps(fields).encode(), 0o600)
 
 
 @contextlib.contextmanager
-def _ticking(service: Service) -> Iterator[None]:
+def _ticking(service: Service, access: Access) -> Iterator[None]:
     """Look at what lags every `TICK` seconds."""
     ended = threading.Event()
 
@@ -262,6 +299,7 @@ def _ticking(service: Service) -> Iterator[None]:
         while not ended.wait(TICK):
             try:
                 service.intake.tick()
+                access.renew(datetime.now(UTC))
             except Exception:
                 # A full disk must not end what renews assignments once there is room again.
                 log.exception("what lags was not looked at")

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 import uvicorn
 
 from device_agent.commands import Commands
+from device_agent.credentials import Credentials
 from device_agent.errors import BusyError, DiskFullError
 from device_agent.identity import count_boot, load
 from device_agent.inference_api import mqtt
@@ -41,12 +42,14 @@ from device_agent.update.surroundings import Surroundings
 from device_agent.update.worker import ModelUpdate
 from protocol import topics
 from protocol.documents import Assignment, Capabilities, Desired, Report, Telemetry
+from protocol.errors import FleetError
 from protocol.module import ABI
 
 log = logging.getLogger("fleet.agent")
 T = TypeVar("T")
 
 TICK_SECONDS = 0.25
+RENEWAL_CHECK_SECONDS, RENEWAL_RETRY_SECONDS = 3600.0, 60.0
 MAX_MISSING = 128
 STATUS_FILE = "agent.json"
 
@@ -109,6 +112,7 @@ class Daemon:
         self._wall = wall if self._asked is None else self._asked.wall
         self._lock_file = _lock(settings.data)
         self.identity, verifier = load(self._files, settings.data)
+        self._credentials = Credentials(self._files, settings.data, self.identity)
         self._boot = 0
         self._first_verifier = verifier
         self._updates: dict[str, ModelUpdate] = {}
@@ -146,8 +150,9 @@ class Daemon:
             self._asked,
         )
         self._link = Link(
-            device, self._settings.broker or self.identity.broker, self._message, self._connection
-        )
+            device, self._settings.broker or self.identity.broker, self._message, self._connection,
+            tls=self._credentials.tls,
+        )  # fmt: skip
         self._fetcher = Fetcher(self._link, time.monotonic)
         self._reporter = Reporter(self._link, device, self.identity.report_key, self._report, self._telemetry)
         self._commands = Commands(
@@ -184,6 +189,7 @@ class Daemon:
             self._link.start()
             self._spawn(self._tell_forever())
             self._spawn(self._tick_forever())
+            self._spawn(self._renew_forever())
             started()
             await self._stopping.wait()
         finally:
@@ -323,6 +329,19 @@ class Daemon:
                 if update.absent:
                     del self._updates[model]
                     self._reporter.changed()
+
+    async def _renew_forever(self) -> None:
+        """Renew the certificate while it holds; one that expired in a long sleep is renewed as well."""
+        while True:
+            wait = RENEWAL_CHECK_SECONDS
+            if self._credentials.is_due(self._wall()):
+                try:
+                    await asyncio.to_thread(self._credentials.renew)
+                    log.info("the certificate is renewed, it holds until %s", self._credentials.expires)
+                except (FleetError, OSError) as error:
+                    log.warning("the certificate is not renewed, tries again: %s", error)
+                    wait = RENEWAL_RETRY_SECONDS
+            await asyncio.sleep(wait * (0.5 + random.random()))  # noqa: S311 - jitter
 
     async def _tidy(self) -> None:
         needed = {digest for update in self._updates.values() for digest in update.modules()}

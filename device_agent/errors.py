@@ -5,7 +5,7 @@ FleetError
 │   ├── NotClaimedError      the data folder holds no identity
 │   └── DamagedStoreError    a file the agent cannot do without is damaged
 ├── UnreachableError
-│   └── ClaimError           the controller did not accept the claim
+│   └── ClaimError           the controller did not accept a claim or renewal
 └── DiskFullError            a write found no room
 """
 
@@ -21,7 +21,7 @@ class DamagedStoreError(InputError):
 
 
 class ClaimError(UnreachableError):
-    """The controller did not accept the claim, or did not answer."""
+    """The controller did not accept a claim or a renewal, or did not answer."""
 
 
 class BusyError(FleetError):

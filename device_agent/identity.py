@@ -26,6 +26,10 @@ class Identity(Message):
     """X25519, 32 bytes."""
     peer: Annotated[bytes, Key(6)]
     """The controller's X25519 public key."""
+    authority: Annotated[bytes | None, Key(7)] = None
+    """That signs certificates of devices and broker, X.509 in DER; None: claimed without a certificate."""
+    api_certificate: Annotated[bytes | None, Key(8)] = None
+    """Of the controller's API, as the invitation had it."""
 
     @property
     def report_key(self) -> bytes:

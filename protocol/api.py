@@ -88,6 +88,21 @@ class Claim(Resource):
 
     token: str
     public_key: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    request: Hex | None = None
+    """For a certificate: PKCS #10 in DER, of a P-256 key."""
+
+
+class Credentials(Resource):
+    """Who a device is at the broker, and who the broker is to it; X.509 in DER."""
+
+    certificate: Hex
+    authority: Hex
+
+
+class RenewalRequest(Resource):
+    """A `protocol.enrolment.Renewal` under its MAC."""
+
+    renewal: Hex
 
 
 class Claimed(Resource):
@@ -95,6 +110,8 @@ class Claimed(Resource):
 
     public_key: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     broker: str
+    credentials: Credentials | None = None
+    """If the claim came with a request."""
 
 
 class Labels(Resource):
@@ -461,6 +478,7 @@ GET    /api/v1/devices/{name}                  Device
 DELETE /api/v1/devices/{name}                  204
 PUT    /api/v1/devices/{name}/labels           Labels -> Device
 POST   /api/v1/devices/{name}/claim            Claim -> Claimed; no bearer token, the claim's own
+POST   /api/v1/devices/{name}/certificate      RenewalRequest -> Credentials; no bearer token, a MAC
 GET    /api/v1/devices/{name}/why              Why
 POST   /api/v1/devices/{name}/profiles         ProfileRequest -> 201 DeviceProfile
 GET    /api/v1/devices/{name}/profiles/{id}?wait=  DeviceProfile (long poll)

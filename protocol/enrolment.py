@@ -30,6 +30,22 @@ class Invitation(Message):
     """Of the controller's API, X.509 in DER, which the claim trusts and no other; None: without TLS."""
 
 
+RENEWAL = "renewal"
+"""Kind of document, as `external_aad` names it."""
+MAX_RENEWAL = 4096
+
+
+class Renewal(Message):
+    """A device asks for a new certificate. COSE_Mac0 under its report key.
+
+    Replaying it gives a certificate for a key that only the device has, so it carries no number.
+    """
+
+    device: Annotated[Name, Key(1)]
+    request: Annotated[bytes, Key(2)]
+    """PKCS #10 in DER, for a P-256 key."""
+
+
 def report_key(private: bytes, peer: bytes, device: str) -> bytes:
     """The 32-byte key of a device's reports and telemetry; both ends compute the same.
 

@@ -106,6 +106,10 @@ def make_app(service: Service, token: str, ticks: Callable[[], float] = time.mon
     def claim(name: Name, request: api.Claim) -> api.Claimed:
         return service.devices.claim(name, request)
 
+    @app.post(f"{v1}/devices/{{name}}/certificate")
+    def renew(name: Name, request: api.RenewalRequest) -> api.Credentials:
+        return service.identities.renew(name, request)
+
     @app.get(f"{v1}/devices/{{name}}/why", dependencies=views)
     def why(name: Name) -> api.Why:
         return service.status.why(name)

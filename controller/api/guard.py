@@ -20,7 +20,9 @@ from protocol.access import Role
 from protocol.api import Problem
 from protocol.errors import RefusedError
 
-CLAIM, HEALTH = "/claim", "/health"
+HEALTH = "/health"
+PROVED_OTHERWISE = {"/claim": "invitation", "/certificate": "request for a certificate"}
+"""How paths end that take no token of a person, and what is guessed at there."""
 CALLER = "fleet.caller"
 """Key of the scope; absent in requests without a good token."""
 
@@ -56,10 +58,10 @@ class Guard:
             guess = sha256(secret.encode()).digest() not in self._known
             if not (guess and await self._must_wait(address, scope, receive, send)):
                 await self._with_token(secret, address, scope, receive, send)
-        elif not scope["path"].endswith(CLAIM):
+        elif not scope["path"].endswith(tuple(PROVED_OTHERWISE)):
             await self._app(scope, receive, send)
         elif not await self._must_wait(address, scope, receive, send):
-            await self._claim(address, scope, receive, send)
+            await self._of_device(address, scope, receive, send)
 
     async def _must_wait(self, address: str, scope: Scope, receive: Receive, send: Send) -> bool:
         seconds = self._limit.attempt(address)
@@ -87,8 +89,8 @@ class Guard:
         finally:
             caller.reset(before)
 
-    async def _claim(self, address: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """One-time tokens can be guessed at as well."""
+    async def _of_device(self, address: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """One-time tokens and MACs can be guessed at as well."""
         status = 0
 
         async def watch(message: Message) -> None:
@@ -100,7 +102,8 @@ class Guard:
         if status != HTTPStatus.FORBIDDEN:
             self._limit.was_right(address)
             return
-        await run_in_threadpool(self._write_down, f"a wrong invitation to {scope['path']}, from {address}")
+        guessed = PROVED_OTHERWISE["/" + scope["path"].rpartition("/")[2]]
+        await run_in_threadpool(self._write_down, f"a wrong {guessed}, to {scope['path']}, from {address}")
 
     def _write_down(self, what: str) -> None:
         with self._context.transaction() as tx:

@@ -20,7 +20,20 @@ def up(
     ] = 7401,
     broker: Annotated[
         str | None,
-        typer.Option("--broker", metavar="URL", help="Use this broker, mqtt://host:port, and start none."),
+        typer.Option("--broker", metavar="URL", help="Use this broker, mqtt[s]://host:port, and start none."),
+    ] = None,
+    mqtt_tls: Annotated[
+        bool, typer.Option("--mqtt-tls", help="The embedded broker asks devices for their certificates.")
+    ] = False,
+    mqtt_host: Annotated[
+        str,
+        typer.Option("--mqtt-host", metavar="ADDRESS", help="For the embedded broker; needs --mqtt-tls."),
+    ] = "127.0.0.1",
+    broker_reload: Annotated[
+        str | None,
+        typer.Option(
+            "--broker-reload", metavar="COMMAND", help="Makes --broker read the folder access again."
+        ),
     ] = None,
     host: Annotated[
         str,
@@ -61,5 +74,5 @@ def up(
     run_server(
         controller_data(data), port=port, mqtt_port=mqtt_port, broker=broker, host=host, public_url=url,
         tls=Tls(tls_cert, tls_key) if tls_cert and tls_key else None, keys=Asker(passphrase_file),
-        on_ready=ready,
+        mqtt_tls=mqtt_tls, mqtt_host=mqtt_host, broker_reload=broker_reload, on_ready=ready,
     )  # fmt: skip

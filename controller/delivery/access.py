@@ -1,7 +1,9 @@
 """Who may connect to the broker: the files that brokers read, and how one that lost its place is cut off."""
 
 import logging
+import shlex
 import ssl
+import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -16,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from paho.mqtt.enums import CallbackAPIVersion
 
-from controller.delivery.authority import CONTROLLER_URI, Authority, device_uri, is_due, key_pem
+from controller.delivery.authority import CONTROLLER_URI, Authority, device_uri, key_pem, renewal_time
 from controller.delivery.files import write
 from protocol import topics
-from protocol.errors import InputError
+from protocol.errors import FleetError, InputError
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +30,7 @@ REVOKED, NATS_USERS = "revoked.pem", "nats-users.conf"
 _KICKS = (0.5, 2.0, 5.0, 10.0)
 """Seconds before each takeover of a revoked device's session: a broker that is told to read its files
 again may admit the device once more before it has."""
-_TIMEOUT = 5.0
+_TIMEOUT, _RELOAD = 5.0, 30.0
 
 
 class Access:
@@ -36,7 +38,7 @@ class Access:
 
     Args:
         folder: Where they lie; made if need be.
-        hosts: Names and addresses of the broker, for its certificate.
+        hosts: Names and addresses of the broker, for its certificate; none if it asks nobody for one.
         now: The moment.
 
     Attributes:
@@ -53,8 +55,12 @@ class Access:
         self._ending = threading.Event()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.authority = self._load(now)
-        self._own(now)
-        self.write({}, (), now, tell=False)
+        self._tls: ssl.SSLContext | None = None
+        self._due = now
+        if self._hosts:
+            self._own(now)
+            if not (folder / NATS_USERS).exists():
+                self.write({}, (), now)
 
     def _load(self, now: datetime) -> Authority:
         key, certificate = self.folder / "ca.key", self.folder / AUTHORITY
@@ -72,55 +78,66 @@ class Access:
                 remedy="put ca.key and ca.pem back from a backup; without them every device is enrolled anew",
             ) from error
 
-    def _own(self, now: datetime) -> bool:
-        """Make broker's and controller's certificates if they are missing or due."""
-        path = self.folder / SERVER
-        if path.exists() and (self.folder / CLIENT).exists():
-            found = x509.load_pem_x509_certificate(path.read_bytes())
-            if not is_due(found, now) and _hosts_of(found) == self._hosts:
-                return False
-        key = ec.generate_private_key(ec.SECP256R1())
-        server = self.authority.server(key.public_key(), self._hosts, now)
-        write(self.folder / SERVER_KEY, key_pem(key), 0o600)
-        write(path, server.public_bytes(Encoding.PEM))
+    def _own(self, now: datetime) -> None:
+        """Make broker's and controller's certificates if they are missing, due, or of another host."""
+        server = self.folder / SERVER
+        if server.exists() and (self.folder / CLIENT).exists():
+            found = x509.load_pem_x509_certificate(server.read_bytes())
+            self._due = renewal_time(found)
+            if now < self._due and _hosts_of(found) == self._hosts:
+                return
         key = ec.generate_private_key(ec.SECP256R1())
         client = self.authority.controller(key.public_key(), now)
         write(self.folder / CLIENT, client.public_bytes(Encoding.PEM) + key_pem(key), 0o600)
-        return True
+        key = ec.generate_private_key(ec.SECP256R1())
+        made = self.authority.server(key.public_key(), self._hosts, now)
+        write(self.folder / SERVER_KEY, key_pem(key), 0o600)
+        write(server, made.public_bytes(Encoding.PEM))
+        self._due = renewal_time(made)
 
     def renew(self, now: datetime) -> None:
         """Renew broker's and controller's certificates when two thirds of their lives have passed."""
-        if self._own(now):
+        if self._hosts and now >= self._due:
+            self._own(now)
+            if self._tls is not None:
+                self._tls.load_cert_chain(self.folder / CLIENT)
             self.reload()
 
-    def write(
-        self, devices: Mapping[str, bytes], revoked: Iterable[int], now: datetime, *, tell: bool = True
-    ) -> None:
+    def write(self, devices: Mapping[str, bytes], revoked: Iterable[int], now: datetime) -> None:
         """Write down who may connect, and tell the broker.
 
         Args:
             devices: Name to X25519 public key, of those that claimed their places.
             revoked: Serial numbers of certificates that hold no longer.
             now: The moment.
-            tell: Whether the broker runs already.
+
+        Raises:
+            FleetError: the broker could not be told.
         """
+        if not self._hosts:
+            return
         write(self.folder / REVOKED, self.authority.revocations(revoked, now))
         write(self.folder / NATS_USERS, nats_users(devices).encode(), 0o600)
-        if tell:
-            self.reload()
+        self.reload()
 
     def context(self) -> ssl.SSLContext:
-        """TLS as the controller: knows this authority only, and shows its own certificate."""
+        """TLS as the controller: knows this authority only, and shows its own certificate.
+
+        Connections made after `renew` show the new one.
+        """
         made = ssl.create_default_context(cafile=self.folder / AUTHORITY)
         made.load_cert_chain(self.folder / CLIENT)
+        self._tls = made
         return made
 
-    def cut_off(self, device: str, public_key: bytes, url: str, now: datetime) -> threading.Thread:
+    def cut_off(self, device: str, public_key: bytes, url: str, now: datetime) -> None:
         """End the live session of a device that was revoked, after `write`.
 
         A second connection with the same client id ends the first on any MQTT broker. Brokers that end
         sessions by themselves when they read their files (NATS) just refuse it.
         """
+        if not self._hosts:
+            return
 
         def work() -> None:
             for seconds in _KICKS:
@@ -131,9 +148,7 @@ class Access:
                 except (OSError, ValueError) as error:
                     log.info("the session of %s was not taken over: %s", device, error)
 
-        thread = threading.Thread(target=work, name=f"cut-off-{device}", daemon=True)
-        thread.start()
-        return thread
+        threading.Thread(target=work, name=f"cut-off-{device}", daemon=True).start()
 
     def _take_over(self, device: str, public_key: bytes, url: str, now: datetime) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -185,3 +200,24 @@ def nats_users(devices: Mapping[str, bytes]) -> str:
 
 def _subject(device: str, leaf: str) -> str:
     return topics.device(device, leaf).replace("/", ".")
+
+
+def run_reload(command: str) -> None:
+    """Run what makes a broker read its files again.
+
+    Raises:
+        FleetError: it could not be run, failed, or took longer than half a minute.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603 - the operator's own command, without a shell
+            shlex.split(command), capture_output=True, text=True, timeout=_RELOAD, check=False
+        )
+        why = done.stderr.strip()[-200:] or f"exit code {done.returncode}" if done.returncode else None
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        why = str(error)
+    if why is not None:
+        raise FleetError(
+            f"the change is stored, but the broker was not told: {why}",
+            where=command,
+            remedy="run the command of --broker-reload by hand, and see why it fails",
+        )

@@ -50,10 +50,10 @@ def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def is_due(certificate: x509.Certificate, now: datetime) -> bool:
-    """Whether two thirds of a certificate's life have passed."""
+def renewal_time(certificate: x509.Certificate) -> datetime:
+    """When two thirds of a certificate's life have passed."""
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    return now >= begin + (end - begin) * 2 / 3
+    return begin + (end - begin) * 2 / 3
 
 
 class Authority:

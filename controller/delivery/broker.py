@@ -1,8 +1,10 @@
 """The embedded broker: a NATS server with MQTT on, as a child process."""
 
+import contextlib
 import logging
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import threading
 import time
 from pathlib import Path
 
+from controller.delivery.access import NATS_USERS
 from protocol.errors import FleetError, InputError
 
 log = logging.getLogger(__name__)
@@ -36,33 +39,56 @@ jetstream {{
   limits {{ max_ack_pending: 100000, default_max_consumers: 1000000 }}
 }}
 mqtt {{
-  host: 127.0.0.1
+  host: "{host}"
   port: {port}
   ack_wait: "5s"
   max_ack_pending: 1000
+  {tls}
+}}
+# Without it, who knows a device's name could connect past MQTT, where no certificate is asked for.
+{tls}
+{users}
+"""
+_TLS = """\
+tls {{
+  cert_file: "{0}/server.pem"
+  key_file: "{0}/server.key"
+  ca_file: "{0}/ca.pem"
+  verify_and_map: true
 }}
 """
 
 
 class Broker:
-    """NATS on the loopback; retained messages are kept in files.
+    """NATS, on the loopback unless told otherwise; retained messages are kept in files.
 
     Args:
         folder: For its configuration, log and storage.
         port: Of MQTT.
+        host: Address to listen on for MQTT.
+        public: Name or address by which devices reach it; `host` if not given.
+        access: Folder of `Access`: clients show certificates. Without it, whoever connects is welcome.
     """
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        port: int,
+        host: str = "127.0.0.1",
+        public: str | None = None,
+        access: Path | None = None,
+    ) -> None:
         self._folder = folder
         self.port = port
+        self._host, self._public, self._access = host, public or host, access
         self._process: subprocess.Popen[bytes] | None = None
         self._ending = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="broker-keeper", daemon=True)
 
     @property
     def url(self) -> str:
-        """`mqtt://host:port`."""
-        return f"mqtt://127.0.0.1:{self.port}"
+        """`mqtt://host:port`, or `mqtts://host:port`."""
+        return f"{'mqtts' if self._access else 'mqtt'}://{self._public}:{self.port}"
 
     def start(self) -> None:
         """Start it and wait until it accepts connections.
@@ -71,7 +97,7 @@ class Broker:
             InputError: the port is taken.
             FleetError: it does not start.
         """
-        if not _is_free(self.port):
+        if not _is_free(self._host, self.port):
             raise InputError(
                 f"port {self.port} is taken, the embedded broker cannot listen",
                 where=self.url,
@@ -79,11 +105,17 @@ class Broker:
             )
         self._folder.mkdir(parents=True, exist_ok=True)
         configuration = self._folder / "nats.conf"
+        tls = users = ""
+        if self._access is not None:
+            tls = _TLS.format(self._access.resolve())
+            # What is included is looked for beside the configuration.
+            users = f"include {os.path.relpath(self._access / NATS_USERS, self._folder)}"
         configuration.write_text(
             _CONFIGURATION.format(
-                nats_port=_free_port(), port=self.port, storage=(self._folder / "jetstream").resolve()
+                nats_port=_free_port(), host=self._host, port=self.port, tls=tls, users=users,
+                storage=(self._folder / "jetstream").resolve(),
             )
-        )
+        )  # fmt: skip
         self._spawn()
         self._wait_until_ready()
         self._keeper.start()
@@ -92,6 +124,12 @@ class Broker:
     def pid(self) -> int | None:
         """Its process id, while there is one."""
         return self._process.pid if self._process is not None else None
+
+    def reload(self) -> None:
+        """Let it read certificates and users again; sessions of those who are no users now end."""
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGHUP)
 
     def _spawn(self) -> None:
         program = shutil.which("nats-server", path=str(Path(sys.executable).parent))
@@ -113,7 +151,7 @@ class Broker:
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _START
-        while _is_free(self.port):
+        while _is_free(self._host, self.port):
             if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 last = self._log.read_text(errors="replace").strip().splitlines()[-1:]
@@ -157,10 +195,10 @@ class Broker:
         self._process = None
 
 
-def _is_free(port: int) -> bool:
+def _is_free(host: str, port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) != 0
+        return probe.connect_ex(("127.0.0.1" if host == "0.0.0.0" else host, port)) != 0  # noqa: S104 - compared only
 
 
 def _free_port() -> int:

@@ -3,6 +3,7 @@
 import logging
 import queue
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
+from controller.delivery.authority import CONTROLLER
 from protocol import topics
 from protocol.errors import InputError, UnreachableError
 
@@ -26,32 +28,49 @@ Handler = Callable[[str, str, bytes], None]
 """Takes (device, leaf, payload)."""
 
 
+def broker_address(url: str) -> tuple[str, int]:
+    """Host and port of `mqtt://host[:port]` or `mqtts://host[:port]`.
+
+    Raises:
+        InputError: it is not such an address.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"mqtt": 1883, "mqtts": 8883}[parts.scheme]
+    except (ValueError, KeyError):
+        parts, port = urlsplit(""), 0
+    if not parts.hostname:
+        raise InputError(
+            f"{url!r} is not a broker's address",
+            remedy="write it like mqtt://127.0.0.1:1883, or mqtts://HOST:8883 with certificates",
+        )
+    return parts.hostname, port
+
+
 class Link:
     """Publishes, and hands what devices say to one thread.
 
     Args:
-        url: `mqtt://host:port`.
+        url: `mqtt://host:port`, or `mqtts://host:port`.
         handle: Called for each message of a device, one at a time.
         idle: Called when no further message waits.
         marker: Gives a topic that a broker which kept its storage retains.
         connected: Called after each (re)connection, with whether the marker was still there.
+        tls: Of `mqtts`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it tells, and whom
         self,
         url: str,
         handle: Handler,
         idle: Callable[[], None],
         marker: Callable[[], str],
         connected: Callable[[bool], None],
+        *,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "mqtt" or not parts.hostname:
-            raise InputError(
-                f"{url!r} is not a broker's address", remedy="write it like mqtt://127.0.0.1:1883"
-            )
         self.url = url
-        self._address = (parts.hostname, parts.port or 1883)
+        self._address = broker_address(url)
         self._handle = handle
         self._idle = idle
         self._marker = marker
@@ -62,7 +81,9 @@ class Link:
         self._count = threading.Lock()
         self._marker_due: float | None = None
         self._worker = threading.Thread(target=self._work, name="broker-inbox", daemon=True)
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, "fleet-controller")
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, CONTROLLER)
+        if tls is not None:
+            self._client.tls_set_context(tls)
         self._client.max_inflight_messages_set(200)
         self._client.reconnect_delay_set(1, 15)
         self._client.on_connect = self._on_connect

@@ -13,6 +13,7 @@ from controller.service.context import (
 from controller.service.devices import Devices
 from controller.service.director import Director
 from controller.service.groups import Groups
+from controller.service.identities import Identities
 from controller.service.intake import Intake
 from controller.service.library import Library
 from controller.service.membership import Membership
@@ -39,6 +40,7 @@ class Service:
     """All use cases over one context.
 
     Attributes:
+        identities: Certificates of devices.
         devices: Enrolment, labels.
         groups: Groups and who is in them.
         releases: Reserving, checking, withdrawing.
@@ -54,7 +56,8 @@ class Service:
         director, library = Director(context), Library(context)
         membership = Membership(context, director, library)
         self.groups = Groups(context, membership.catch_up)
-        self.devices = Devices(context, membership.catch_up)
+        self.identities = Identities(context)
+        self.devices = Devices(context, membership.catch_up, self.identities)
         self.releases = Releases(context)
         self.rollouts = Rollouts(context, director, library, membership)
         self.status = Status(context, self.rollouts)

@@ -1,13 +1,15 @@
 """What every use case shares: storage, clock, keys, the way out to the broker, and one lock."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import Connection
 
+from controller.delivery.authority import Authority
 from controller.service.audit import record
 from controller.store import BlobStore, Store
 from controller.store.records import add_event
@@ -52,6 +54,20 @@ class Directors(Protocol):
         ...
 
 
+class Gate(Protocol):
+    """Who may connect to the broker: `controller.delivery.Access`, as the use cases see it."""
+
+    authority: Authority
+
+    def write(self, devices: Mapping[str, bytes], revoked: Iterable[int], now: datetime) -> None:
+        """Write down who may connect, and tell the broker."""
+        ...
+
+    def cut_off(self, device: str, public_key: bytes, url: str, now: datetime) -> object:
+        """End the live session of a device that was revoked."""
+        ...
+
+
 class NotFoundError(InputError):
     """Something by a name that the controller does not know."""
 
@@ -80,6 +96,7 @@ class Context:
     store: Store
     blobs: BlobStore
     publisher: Publisher
+    access: Gate
     clock: Callable[[], int]
     director: Signer
     exchange_key: bytes

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping
 
 from controller.service.context import ConflictError, Context, NotFoundError
 from controller.service.groups import CatchUp, devices_in, groups_of, version_of
+from controller.service.identities import Identities
 from controller.store import tables as t
 from controller.store.records import add, change, many, one, remove, targets_of
 from protocol import api, topics
@@ -49,8 +50,9 @@ def state_of(row: RowMapping, wanted: str | None, report: ModelReport | None) ->
 class Devices:
     """`fleet enroll`, `fleet devices`, `fleet label`."""
 
-    def __init__(self, context: Context, catch_up: CatchUp) -> None:
+    def __init__(self, context: Context, catch_up: CatchUp, identities: Identities) -> None:
         self._context = context
+        self._identities = identities
         self._catch_up = catch_up
 
     def enrol(self, request: api.DeviceCreate) -> api.Enrolment:
@@ -111,14 +113,29 @@ class Devices:
             if row["public_key"] is None:
                 change(tx, t.devices, {"name": name}, public_key=public_key)
                 context.event(tx, name, "claimed", "the device claimed its place")
+            credentials = None
+            if request.request is not None:
+                csr = bytes.fromhex(request.request)
+                credentials = self._identities.issue(tx, name, public_key, csr)
+        self._identities.refresh()
         public = X25519PrivateKey.from_private_bytes(context.exchange_key).public_key()
-        return api.Claimed(public_key=public.public_bytes_raw().hex(), broker=context.publisher.url)
+        return api.Claimed(
+            public_key=public.public_bytes_raw().hex(),
+            broker=context.publisher.url,
+            credentials=credentials,
+        )
 
     def delete(self, name: str) -> None:
-        """Forget a device; its topics are cleared and its reports refused."""
+        """Forget a device; its topics are cleared, its reports refused, and the broker cuts it off.
+
+        Raises:
+            NotFoundError: it is not enrolled.
+            FleetError: it is forgotten, but the broker was not told.
+        """
         context = self._context
         with context.transaction() as tx:
-            find(tx, name)
+            public_key = find(tx, name)["public_key"]
+            self._identities.revoke(tx, name)
             remove(tx, t.members, device=name)
             remove(tx, t.targets, device=name)
             remove(tx, t.devices, name=name)
@@ -126,6 +143,9 @@ class Devices:
             context.audit(tx, "unenroll", name)
             for leaf in ("desired", "reported", "presence"):
                 context.publish(topics.device(name, leaf), b"")
+        if public_key is not None:
+            self._identities.refresh()
+            self._identities.cut_off(name, public_key)
 
     def set_labels(self, name: str, labels: dict[str, str]) -> api.Device:
         """Replace all labels; the device may so enter groups."""

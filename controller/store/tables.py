@@ -134,6 +134,15 @@ tokens = Table(
     Column("last_used", BigInteger),
 )  # fmt: skip
 
+# A certificate outlives its device: it stays revoked until it expires.
+certificates = Table(
+    "certificates", metadata,
+    Column("serial", String(40), primary_key=True),  # hexadecimal
+    Column("device", String(63), nullable=False, index=True),
+    Column("expires", BigInteger, nullable=False),
+    Column("revoked", Boolean, nullable=False, default=False),
+)  # fmt: skip
+
 # Append-only: the migration gives it triggers that refuse anything else.
 audit = Table(
     "audit", metadata,

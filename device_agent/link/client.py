@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -23,20 +24,20 @@ KEEPALIVE_SECONDS = 30
 ONLINE, OFFLINE = b"online", b"offline"
 
 
-def broker_address(url: str) -> tuple[str, int]:
-    """Host and port of `mqtt://host[:port]`.
+def broker_address(url: str) -> tuple[str, int, bool]:
+    """Host, port and whether TLS is spoken, of `mqtt://host[:port]` or `mqtts://host[:port]`.
 
     Raises:
         InputError: it is not such an address.
     """
     try:
         parts = urlsplit(url)
-        port = parts.port or 1883
-    except ValueError:
+        port = parts.port or {"mqtt": 1883, "mqtts": 8883}[parts.scheme]
+    except (ValueError, KeyError):
         parts, port = urlsplit(""), 0
-    if parts.scheme != "mqtt" or not parts.hostname or not port:
-        raise InputError(f"{url!r} is not a broker's address", remedy="write mqtt://HOST:PORT")
-    return parts.hostname, port
+    if not parts.hostname:
+        raise InputError(f"{url!r} is not a broker's address", remedy="write mqtt[s]://HOST:PORT")
+    return parts.hostname, port, parts.scheme == "mqtts"
 
 
 class Link:
@@ -44,9 +45,13 @@ class Link:
 
     Args:
         device: Name of the device, and client id.
-        url: `mqtt://host:port`.
+        url: `mqtt://host:port`, or `mqtts://host:port`.
         on_message: Called on the loop with topic and payload.
         on_connection: Called on the loop when the connection has come (True) or gone.
+        tls: What `mqtts` needs.
+
+    Raises:
+        InputError: `url` is not a broker's address, or needs a certificate that there is not.
     """
 
     def __init__(
@@ -55,8 +60,16 @@ class Link:
         url: str,
         on_message: Callable[[str, bytes], None],
         on_connection: Callable[[bool], None],
+        *,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._host, self._port = broker_address(url)
+        self._host, self._port, secured = broker_address(url)
+        if secured and tls is None:
+            raise InputError(
+                f"{device} has no certificate, and the broker asks for one",
+                where=url,
+                remedy="enrol it again: fleet unenroll, fleet enroll, fleet-agent claim --data FRESH",
+            )
         self._device = device
         self._loop = asyncio.get_running_loop()
         self._on_message = on_message
@@ -66,6 +79,8 @@ class Link:
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2, client_id=device, clean_session=True, protocol=mqtt.MQTTv311
         )
+        if secured and tls is not None:
+            client.tls_set_context(tls)
         client.will_set(topics.device(device, "presence"), OFFLINE, qos=1, retain=True)
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected

@@ -4,11 +4,13 @@ say what a test tells them to say."""
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from controller.delivery import Access
 from controller.service import Context, Service
 from controller.store import BlobStore, Store
 from protocol import api, cbor, cose, topics
@@ -247,6 +249,7 @@ class Fleet:
             store=self.store,
             blobs=BlobStore(self.folder / "blobs"),
             publisher=self.broker,
+            access=Access(self.folder / "access", (), datetime.fromtimestamp(self.now, UTC)),
             clock=lambda: self.now,
             director=self.directors.keys[0],
             exchange_key=EXCHANGE,

@@ -145,16 +145,14 @@ class Client:
     def subscribe(self, *names: str) -> None:
         """Subscribe to each by itself, and wait for the answers, whatever they are."""
         for name in names:
-            mid = self._client.subscribe(name, 0)[1]
-            wait_until(lambda: self._is_answered(mid), f"SUBACK of {name}")
+            self._await(self._client.subscribe(name, 0)[1], f"SUBACK of {name}")
 
     def publish(self, name: str, payload: bytes, *, retain: bool = True) -> None:
         """Publish, and wait for the acknowledgement: brokers give it for what they drop as well."""
-        mid = self._client.publish(name, payload, qos=1, retain=retain).mid
-        wait_until(lambda: self._is_answered(mid), f"PUBACK of {name}")
+        self._await(self._client.publish(name, payload, qos=1, retain=retain).mid, f"PUBACK of {name}")
 
-    def _is_answered(self, mid: int | None) -> bool:
-        return mid in self._acknowledged or self.lost.is_set()
+    def _await(self, mid: int | None, what: str) -> None:
+        wait_until(lambda: mid in self._acknowledged or self.lost.is_set(), what)
 
     def close(self) -> None:
         self._client.disconnect()

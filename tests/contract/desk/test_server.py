@@ -3,6 +3,7 @@
 import secrets
 import socket
 import threading
+from datetime import UTC, datetime
 
 import pytest
 import uvicorn
@@ -13,6 +14,7 @@ from controller.cli import making
 from controller.client import Client, Endpoint
 from controller.client.transport import Transport
 from controller.compiler import Instance
+from controller.delivery import Access
 from controller.director_keys import DirectorKeys
 from controller.keys import KeyStore, initialise
 from controller.keys.keyfile import NO_SECRETS
@@ -64,6 +66,7 @@ class Server:
             store=self._store,
             blobs=BlobStore(folder / "blobs"),
             publisher=self.broker,
+            access=Access(folder / "access", (), datetime.fromtimestamp(NOW, UTC)),
             clock=lambda: NOW,
             director=SoftwareKey.from_seed(seed),
             exchange_key=X25519PrivateKey.generate().private_bytes_raw(),

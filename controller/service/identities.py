@@ -1,0 +1,98 @@
+"""Certificates of devices: given, renewed, revoked, and the broker kept informed."""
+
+from datetime import UTC, datetime
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy import Connection, delete, select
+
+from controller.service.context import Context
+from controller.store import tables as t
+from controller.store.records import add, change, many, one
+from protocol import api, cose
+from protocol.enrolment import MAX_RENEWAL, RENEWAL, Renewal, report_key
+from protocol.errors import RefusedError
+
+MOST_CERTIFICATES = 20
+"""That one device may hold at a time: it asks again after a lost answer, but not without end."""
+
+
+class Identities:
+    """Who may connect to the broker, and as whom."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    @property
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._context.clock(), UTC)
+
+    def issue(self, tx: Connection, device: str, public_key: bytes, request: bytes) -> api.Credentials:
+        """Sign a device's request; `refresh` tells the broker of a new device.
+
+        Raises:
+            RefusedError: the request is not sound, or the device holds too many certificates.
+        """
+        authority, now = self._context.access.authority, self._context.clock()
+        tx.execute(delete(t.certificates).where(t.certificates.c.expires <= now))
+        if len(many(tx, t.certificates, device=device, revoked=False)) >= MOST_CERTIFICATES:
+            raise RefusedError(
+                f"{device} holds {MOST_CERTIFICATES} certificates already",
+                remedy=f"fleet unenroll {device} revokes them; then enrol it again",
+            )
+        certificate = authority.device(request, device, public_key, self._now)
+        add(
+            tx, t.certificates, serial=f"{certificate.serial_number:x}", device=device,
+            expires=int(certificate.not_valid_after_utc.timestamp()),
+        )  # fmt: skip
+        return api.Credentials(
+            certificate=certificate.public_bytes(Encoding.DER).hex(),
+            authority=authority.certificate.public_bytes(Encoding.DER).hex(),
+        )
+
+    def renew(self, device: str, request: api.RenewalRequest) -> api.Credentials:
+        """Give a device a new certificate; it proves itself by its report key, not by the old one.
+
+        So a device that slept until its certificate had expired comes back by itself.
+
+        Raises:
+            RefusedError: no such device, or not its key; the same words for both.
+        """
+        context = self._context
+        refused = RefusedError(
+            f"the request is not of {device} as it is enrolled",
+            remedy=f"fleet unenroll {device}, fleet enroll {device}, and claim the new invitation there",
+        )
+        with context.transaction() as tx:
+            row = one(tx, t.devices, name=device)
+            if row is None or row["public_key"] is None:
+                raise refused
+            key = report_key(context.exchange_key, row["public_key"], device)
+            try:
+                data = bytes.fromhex(request.renewal)
+                renewal = Renewal.decode(cose.open_mac0(RENEWAL, data, key, max_payload=MAX_RENEWAL))
+            except RefusedError as error:
+                raise refused from error
+            if renewal.device != device:
+                raise refused
+            given = self.issue(tx, device, row["public_key"], renewal.request)
+            context.event(tx, device, "renewed", "has a new certificate")
+            return given
+
+    def revoke(self, tx: Connection, device: str) -> None:
+        """A device's certificates hold no longer; `refresh` and `cut_off` tell the broker."""
+        change(tx, t.certificates, {"device": device}, revoked=True)
+
+    def refresh(self) -> None:
+        """Write down who may connect, and tell the broker."""
+        with self._context.lock:
+            with self._context.transaction() as tx:
+                claimed = select(t.devices.c.name, t.devices.c.public_key).where(
+                    t.devices.c.public_key.is_not(None)
+                )
+                devices = {row.name: row.public_key for row in tx.execute(claimed)}
+                revoked = [int(row["serial"], 16) for row in many(tx, t.certificates, revoked=True)]
+            self._context.access.write(devices, revoked, self._now)
+
+    def cut_off(self, device: str, public_key: bytes) -> None:
+        """End the live session of a device that is enrolled no longer."""
+        self._context.access.cut_off(device, public_key, self._context.publisher.url, self._now)

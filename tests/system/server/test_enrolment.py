@@ -1,0 +1,84 @@
+"""From the invitation to the cut-off, with the commands of controller and agent and brokers that ask for
+certificates: the embedded one, and mosquitto as `deploy/` configures it."""
+
+import contextlib
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from controller.delivery.access import Access
+from device_agent.credentials import CREDENTIALS
+from tests.support.agents import Agent
+from tests.support.brokers import free_port
+from tests.support.director import wait_until
+from tests.support.secured import SecuredBroker
+from tests.support.server import Server
+
+
+class Place:
+    def __init__(self, kind, folder, stack):
+        self.folder = folder
+        if kind == "embedded":
+            self.server = Server(folder / "server")
+            self.server.options["mqtt_tls"] = True
+        else:
+            data, port = folder / "server", free_port()
+            # What `fleet up` writes at its first start, the broker reads at its own.
+            Access(data / "access", ["127.0.0.1"], datetime.now(UTC))
+            broker = SecuredBroker("mosquitto", folder / "broker", data / "access", port)
+            stack.callback(broker.stop)
+            self.server = Server(data, broker.url)
+            self.server.options["broker_reload"] = f"kill -HUP {broker.pid}"
+        stack.callback(self.server.stop)
+        self.server.start()
+        self._stack = stack
+
+    def enrol(self, name):
+        """`fleet enroll`, `fleet-agent claim`, `fleet-agent run`."""
+        enrolment = self.server.ask("POST", "devices", 201, json={"name": name})
+        invitation = self.folder / f"{name}.invite"
+        invitation.write_bytes(bytes.fromhex(enrolment["invitation"]))
+        data = self.folder / name
+        program = [sys.executable, "-c", "from device_agent.entry import main; main()"]
+        subprocess.run([*program, "claim", invitation, "--data", data], check=True, capture_output=True)
+        agent = Agent(data)
+        self._stack.callback(agent.kill)
+        agent.start()
+        return agent
+
+
+def connected(agent):
+    return (agent.get("/fleet/status") or {}).get("connected")
+
+
+@pytest.fixture(params=["embedded", "mosquitto"])
+def place(request, tmp_path):
+    with contextlib.ExitStack() as stack:
+        yield Place(request.param, tmp_path, stack)
+
+
+def test_from_the_invitation_to_the_cut_off(place, record_property):
+    one, two = place.enrol("gate-1"), place.enrol("gate-2")
+    for name in ("gate-1", "gate-2"):
+        wait_until(lambda name=name: place.server.device(name).capabilities, f"{name} has reported")
+    assert (one.data / CREDENTIALS).stat().st_mode & 0o077 == 0
+    for secret in ("ca.key", "server.key", "controller.pem"):
+        assert (place.server.folder / "access" / secret).stat().st_mode & 0o077 == 0
+    began = time.monotonic()
+    place.server.ask("DELETE", "devices/gate-1", 204)
+    wait_until(lambda: not connected(one), "the revoked one is cut off", seconds=60)
+    record_property("seconds", time.monotonic() - began)
+    wait_until(lambda: "tries again" in one.log.read_text(), "it is refused")
+    assert connected(two)
+    one.stop()
+
+
+def test_a_server_that_starts_again_is_found_again(place):
+    agent = place.enrol("gate-1")
+    wait_until(lambda: place.server.device("gate-1").online, "online")
+    place.server.stop()
+    place.server.start()
+    wait_until(lambda: place.server.device("gate-1").online and connected(agent), "online again")
