@@ -82,3 +82,12 @@ def test_a_server_that_starts_again_is_found_again(place):
     place.server.stop()
     place.server.start()
     wait_until(lambda: place.server.device("gate-1").online and connected(agent), "online again")
+
+
+def test_a_broker_for_others_needs_certificates(tmp_path):
+    server = Server(tmp_path / "server")
+    server.options["mqtt_host"] = "0.0.0.0"  # noqa: S104 - what must be refused
+    server.start(wait=False)
+    assert server.process.wait(30) == 3
+    assert "fleet up --mqtt-host … --mqtt-tls" in server.log.read_text()
+    server.stop()

@@ -1,5 +1,6 @@
 """A device's certificate: asked for, checked, renewed in time, on a clock that the test turns."""
 
+import asyncio
 import stat
 from datetime import UTC, datetime, timedelta
 
@@ -13,9 +14,10 @@ from controller.delivery.authority import LIFETIME, Authority
 from device_agent.credentials import CREDENTIALS, Credentials, keep, make_request
 from device_agent.errors import ClaimError, DamagedStoreError
 from device_agent.identity import Identity
+from device_agent.link.client import Link
 from device_agent.slots.files import DiskFiles
 from protocol import api
-from protocol.errors import FleetError
+from protocol.errors import FleetError, InputError
 from tests.support.fleet import Fleet
 
 HOST = "http://127.0.0.1:1"
@@ -157,3 +159,11 @@ def test_a_damaged_file_is_told_as_such(device):
     (device.folder / CREDENTIALS).write_bytes(b"not PEM")
     with pytest.raises(DamagedStoreError, match="certificate cannot be read"):
         Credentials(device.files, device.folder, device.identity)
+
+
+def test_a_device_without_a_certificate_is_told_what_to_do():
+    async def make():
+        Link("gate-1", "mqtts://127.0.0.1:1", print, print)
+
+    with pytest.raises(InputError, match="gate-1 has no certificate, and the broker asks for one"):
+        asyncio.run(make())
