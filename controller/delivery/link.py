@@ -36,7 +36,8 @@ def broker_address(url: str) -> tuple[str, int]:
     """
     try:
         parts = urlsplit(url)
-        port = parts.port or {"mqtt": 1883, "mqtts": 8883}[parts.scheme]
+        usual = {"mqtt": 1883, "mqtts": 8883}[parts.scheme]
+        port = parts.port or usual
     except (ValueError, KeyError):
         parts, port = urlsplit(""), 0
     if not parts.hostname:

@@ -5,11 +5,14 @@ import json
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from controller.delivery.authority import Authority
 from device_agent.identity import load
 from device_agent.slots.files import DiskFiles
 from protocol.enrolment import Invitation, report_key
@@ -18,6 +21,7 @@ from tests.support.director import Director, Keys
 from tests.support.fake_module import FakeModule
 
 CONTROLLER = X25519PrivateKey.generate()
+AUTHORITY = Authority.create(datetime.now(UTC))
 
 
 def command(*words: object) -> subprocess.CompletedProcess[str]:
@@ -35,7 +39,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         server.claims.append((self.path, body))
         if body["token"] == "good":  # noqa: S105 - not a password
             public = CONTROLLER.public_key().public_bytes_raw().hex()
-            status, answer = 200, {"public_key": public, "broker": "mqtt://127.0.0.1:1"}
+            request = bytes.fromhex(body["request"])
+            made = AUTHORITY.device(request, "dev-1", bytes(32), datetime.now(UTC))
+            certificates = {"certificate": made, "authority": AUTHORITY.certificate}
+            status, answer = 200, {
+                "public_key": public, "broker": "mqtt://127.0.0.1:1",
+                "credentials": {name: c.public_bytes(Encoding.DER).hex() for name, c in certificates.items()},
+            }  # fmt: skip
         else:
             status, answer = 403, {"title": "the token has been used", "remedy": "fleet enroll dev-1"}
         data = json.dumps(answer).encode()

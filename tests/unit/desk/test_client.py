@@ -173,7 +173,7 @@ def test_every_endpoint_of_the_contract_has_a_method(server):
             with pytest.raises(FleetError):
                 call(client)
     asked = {(request.method, request.url.path) for request in server.requests}
-    unused = {"/health", "/api/v1/devices/{name}/claim"}
+    unused = {"/health", *(f"/api/v1/devices/{{name}}/{what}" for what in ("claim", "certificate"))}
     for line in api.ENDPOINTS.strip().splitlines():
         method, path = line.split()[:2]
         path = path.split("?")[0]

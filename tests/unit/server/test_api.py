@@ -38,7 +38,7 @@ class TestToken:
     @pytest.mark.parametrize("sent", ["", "Bearer", "Bearer wrong", TOKEN, "Basic abc", "Bearer ä".encode()])
     def test_every_endpoint_asks_for_it(self, client: Client, sent: str | bytes) -> None:
         client.headers.pop("authorization")
-        open_to_all = {"/health", "/api/v1/devices/{name}/claim"}
+        open_to_all = {"/health", *(f"/api/v1/devices/{{name}}/{what}" for what in ("claim", "certificate"))}
         paths = client.get("/openapi.json").json()["paths"]
         assert open_to_all < paths.keys()
         for path, methods in paths.items():
@@ -61,6 +61,14 @@ class TestToken:
         assert claimed.status_code == 200
         body = body | {"token": "x" * 43}
         problem(client.post("/api/v1/devices/dev-1/claim", json=body), 403, 5)
+
+    def test_a_renewal_has_a_mac(self, client: Client, fleet: Fleet) -> None:
+        client.headers.pop("authorization")
+        fleet.join("dev-1")
+        for renewal in ("", "00", "d18440a04040"):
+            answer = client.post("/api/v1/devices/dev-1/certificate", json={"renewal": renewal})
+            problem(answer, 403, 5)
+        problem(client.post("/api/v1/devices/dev-9/certificate", json={"renewal": ""}), 403, 5)
 
 
 class TestErrors:
