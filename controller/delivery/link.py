@@ -2,6 +2,7 @@
 
 import logging
 import queue
+import secrets
 import socket
 import ssl
 import threading
@@ -82,7 +83,10 @@ class Link:
         self._count = threading.Lock()
         self._marker_due: float | None = None
         self._worker = threading.Thread(target=self._work, name="broker-inbox", daemon=True)
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, CONTROLLER)
+        # Where a broker does not tie the client id to the certificate (NATS), a device that knew it could end
+        # this session again and again.
+        secret = f"-{secrets.token_hex(8)}" if tls is not None else ""
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, CONTROLLER + secret)
         if tls is not None:
             self._client.tls_set_context(tls)
         self._client.max_inflight_messages_set(200)

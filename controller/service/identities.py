@@ -1,5 +1,6 @@
 """Certificates of devices: given, renewed, revoked, and the broker kept informed."""
 
+import threading
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -21,6 +22,7 @@ class Identities:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._writing = threading.Lock()
 
     @property
     def _now(self) -> datetime:
@@ -83,13 +85,17 @@ class Identities:
         change(tx, t.certificates, {"device": device}, revoked=True)
 
     def refresh(self) -> None:
-        """Write down who may connect, and tell the broker."""
-        with self._context.lock:
+        """Write down who may connect, and tell the broker.
+
+        Raises:
+            FleetError: the broker could not be told.
+        """
+        # Not under the lock of the context: a slow command must not hold up everyone else.
+        with self._writing:
             with self._context.transaction() as tx:
-                claimed = select(t.devices.c.name, t.devices.c.public_key).where(
-                    t.devices.c.public_key.is_not(None)
-                )
-                devices = {row.name: row.public_key for row in tx.execute(claimed)}
+                columns = t.devices.c.name, t.devices.c.public_key
+                claimed = tx.execute(select(*columns).where(t.devices.c.public_key.is_not(None)))
+                devices = {row.name: row.public_key for row in claimed}
                 revoked = [int(row["serial"], 16) for row in many(tx, t.certificates, revoked=True)]
             self._context.access.write(devices, revoked, self._now)
 

@@ -3,11 +3,13 @@
 import contextlib
 import os
 import signal
+import socket
 import ssl
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
 
 from controller.delivery.access import Access
 from protocol import topics
@@ -200,3 +202,24 @@ def admitted(place, holder):
     wait_until(lambda: client.connected.is_set() or client.lost.is_set(), "the broker answers")
     client.close()
     return client.connected.is_set()
+
+
+def served(place):
+    """Serial number of the certificate that the broker shows."""
+    # It is of the future, so it is looked at and not verified.
+    look = ssl.create_default_context()
+    look.check_hostname, look.verify_mode = False, ssl.CERT_NONE
+    look.load_cert_chain(place.two.file)
+    with (
+        socket.create_connection(("127.0.0.1", place.broker.port), 5) as plain,
+        look.wrap_socket(plain, server_hostname="127.0.0.1") as link,
+    ):
+        return x509.load_der_x509_certificate(link.getpeercert(binary_form=True)).serial_number
+
+
+def test_the_brokers_own_certificate_is_renewed_without_a_pause(place):
+    device, before = place.device(place.two), served(place)
+    place.access.renew(datetime.now(UTC) + timedelta(days=61))
+    wait_until(lambda: served(place) != before, "the broker shows the new one")
+    assert not device.lost.is_set()
+    place.settled(device)
