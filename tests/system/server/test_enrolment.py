@@ -60,7 +60,7 @@ def place(request, tmp_path):
         yield Place(request.param, tmp_path, stack)
 
 
-def test_from_the_invitation_to_the_cut_off(place, record_property):
+def test_from_the_invitation_to_the_cut_off(place):
     one, two = place.enrol("gate-1"), place.enrol("gate-2")
     for name in ("gate-1", "gate-2"):
         wait_until(lambda name=name: place.server.device(name).capabilities, f"{name} has reported")
@@ -70,7 +70,7 @@ def test_from_the_invitation_to_the_cut_off(place, record_property):
     began = time.monotonic()
     place.server.ask("DELETE", "devices/gate-1", 204)
     wait_until(lambda: not connected(one), "the revoked one is cut off", seconds=60)
-    record_property("seconds", time.monotonic() - began)
+    print(f"cut off after {time.monotonic() - began:.2f} s")
     wait_until(lambda: "tries again" in one.log.read_text(), "it is refused")
     assert connected(two)
     one.stop()

@@ -168,7 +168,7 @@ def shake_hands(*sides):
                 side.do_handshake()
 
 
-def test_a_revoked_device_is_cut_off_within_a_minute(place, record_property):
+def test_a_revoked_device_is_cut_off_within_a_minute(place):
     place.controller.subscribe("fleet/v1/d/dev-1/log")
     device, other = place.device(place.one), place.device(place.two)
     device.subscribe(topics.device("dev-1", "desired"))
@@ -177,7 +177,7 @@ def test_a_revoked_device_is_cut_off_within_a_minute(place, record_property):
     place.access.cut_off("dev-1", ONE, place.broker.url, datetime.now(UTC))
     assert device.lost.wait(60)
     seconds = time.monotonic() - began
-    record_property("seconds", seconds)
+    print(f"cut off after {seconds:.2f} s")
     assert seconds < 60
     # It tries again every second; from now on it is refused.
     wait_until(lambda: not admitted(place, place.one) and not device.is_connected, "it stays outside")
