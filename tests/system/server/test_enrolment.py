@@ -70,7 +70,7 @@ def test_from_the_invitation_to_the_cut_off(place):
     began = time.monotonic()
     place.server.ask("DELETE", "devices/gate-1", 204)
     wait_until(lambda: not connected(one), "the revoked one is cut off", seconds=60)
-    print(f"cut off after {time.monotonic() - began:.2f} s")
+    print(f"cut off after {time.monotonic() - began:.2f} s")  # noqa: T201 - shown by pytest -s
     wait_until(lambda: "tries again" in one.log.read_text(), "it is refused")
     assert connected(two)
     one.stop()

@@ -177,7 +177,7 @@ def test_a_revoked_device_is_cut_off_within_a_minute(place):
     place.access.cut_off("dev-1", ONE, place.broker.url, datetime.now(UTC))
     assert device.lost.wait(60)
     seconds = time.monotonic() - began
-    print(f"cut off after {seconds:.2f} s")
+    print(f"cut off after {seconds:.2f} s")  # noqa: T201 - shown by pytest -s
     assert seconds < 60
     # It tries again every second; from now on it is refused.
     wait_until(lambda: not admitted(place, place.one) and not device.is_connected, "it stays outside")
