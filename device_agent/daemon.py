@@ -167,6 +167,7 @@ class Daemon:
             cache=CompiledCache(self._files, host_fingerprint()),
             trust=self._trust,
             capabilities=self.capabilities,
+            wrapping_key=self.identity.wrapping_key,
             disk=self._disk,
             monotonic=time.monotonic,
             wall=self._wall,

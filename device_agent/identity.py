@@ -6,6 +6,7 @@ from typing import Annotated
 from device_agent.errors import DamagedStoreError, NotClaimedError
 from device_agent.slots.files import Files, replace_durably
 from protocol.chunks import sha256
+from protocol.confidential import wrapping_key
 from protocol.enrolment import report_key
 from protocol.errors import RefusedError
 from protocol.message import Key, Message, Name
@@ -35,6 +36,10 @@ class Identity(Message):
     def report_key(self) -> bytes:
         """Key of reports and telemetry, 32 bytes."""
         return report_key(self.private, self.peer, self.device)
+
+    def wrapping_key(self, manifest: bytes) -> bytes:
+        """Key that the content key of the release with that manifest comes wrapped in, 32 bytes."""
+        return wrapping_key(self.private, self.peer, self.device, manifest)
 
 
 def save(files: Files, path: str, document: Message) -> None:

@@ -227,6 +227,12 @@ class Reservation(Resource):
     """Manifest digest when this version exists with the same content."""
 
 
+class ContentKey(Resource):
+    """The key of an encrypted release: for those who make releases, and nobody else."""
+
+    content_key: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
 class Digests(Resource):
     """Blob digests: asked for in a request, lacking in the answer."""
 
@@ -269,6 +275,8 @@ class Release(Resource):
     inputs: list[TensorMeta]
     outputs: list[TensorMeta]
     provenance: dict[str, str]
+    confidential: bool
+    """Whether it is encrypted for the devices it is assigned to."""
     devices: int
     """How many run it now."""
 
@@ -494,6 +502,7 @@ POST   /api/v1/releases                        ReleaseUpload -> 201 Release
 GET    /api/v1/releases?model=&cursor=&limit=  ReleasePage
 GET    /api/v1/releases/{model}/{version}      Release
 POST   /api/v1/releases/{model}/{version}/withdraw   Release
+GET    /api/v1/releases/{model}/{version}/content-key  ContentKey      of a reserved version, too
 POST   /api/v1/pushes                          PushRequest -> PushPlan (dry_run) or 201 Started
 POST   /api/v1/rollbacks                       RollbackRequest -> 201 Started
 POST   /api/v1/removals                        RemoveRequest -> 201 Started

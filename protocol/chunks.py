@@ -7,9 +7,9 @@ with its predecessor. Everything is named by its SHA-256 and is checked before i
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from protocol.documents import Chunk, GoldenCase, IndexPage
+from protocol.documents import Chunk, GoldenCase, IndexPage, Manifest
 from protocol.errors import RefusedError
 
 CHUNK_LIMIT = {"mcu": 4096}
@@ -20,8 +20,14 @@ MAX_CHUNKS = 65536
 MAX_PAGES = 4096
 MAX_GOLDEN = 256
 MAX_LAYERS = 65536
+TAG = 16
+"""Bytes that encryption adds to a chunk (`protocol.confidential`)."""
 PAGE_HEAD = 64
 """Room in a page for all that is not an element of a list: a map, three array heads, a digest."""
+
+
+File = Literal["module", "golden"]
+"""What chunks make up: a module, or the inputs of all golden cases one after the other."""
 
 
 class BadIndexError(RefusedError):
@@ -35,11 +41,14 @@ class Index:
     chunks: tuple[Chunk, ...]
     golden: tuple[GoldenCase, ...]
     trace: tuple[bytes, ...]
+    overhead: int = 0
+    """Bytes by which each chunk is longer on the wire than what it stands for: 0, or `TAG`."""
 
-    @property
-    def size(self) -> int:
-        """Bytes of the module the chunks make."""
-        return sum(chunk.length for chunk in self.chunks)
+    def of(self, file: File) -> tuple[Chunk, ...]:
+        """The chunks of the module, or of all golden inputs, in order."""
+        if file == "module":
+            return self.chunks
+        return tuple(chunk for case in self.golden for chunk in case.inputs or ())
 
 
 def sha256(data: bytes) -> bytes:
@@ -120,7 +129,9 @@ def build_index(
     return encoded[::-1]
 
 
-def read_index(first: bytes, fetch: Callable[[bytes], bytes], target: str, size: int) -> Index:
+def read_index(
+    first: bytes, fetch: Callable[[bytes], bytes], target: str, size: int, *, encrypted: bool = False
+) -> Index:
     """Follow the pages from the digest `first`, checking each.
 
     Args:
@@ -128,6 +139,7 @@ def read_index(first: bytes, fetch: Callable[[bytes], bytes], target: str, size:
         fetch: Gives the bytes for a digest; what it gives is verified here.
         target: Decides the largest page.
         size: Bytes of the module, from the manifest.
+        encrypted: Whether the manifest names a content key, so that each chunk ends with a tag.
 
     Raises:
         BadIndexError: a page of the wrong digest or size, more pages or entries than allowed, or chunks
@@ -137,19 +149,20 @@ def read_index(first: bytes, fetch: Callable[[bytes], bytes], target: str, size:
     golden: list[GoldenCase] = []
     trace: list[bytes] = []
     total = 0
+    overhead = TAG if encrypted else 0
     digest: bytes | None = first
     for _ in range(MAX_PAGES):
         if digest is None:
             break
         data = fetch(digest)
-        page = open_page(data, digest, target)
+        page = open_page(data, digest, target, encrypted=encrypted)
         if not (page.chunks or page.golden or page.trace):
             raise BadIndexError("index has an empty page")
         chunks += page.chunks
         golden += page.golden
         trace += page.trace
         digest = page.next
-        total += sum(chunk.length for chunk in page.chunks)
+        total += sum(chunk.length - overhead for chunk in page.chunks)
         if total > size or len(chunks) > MAX_CHUNKS:
             raise BadIndexError(
                 f"index lists {total} bytes in {len(chunks)} chunks, {size} bytes are the module"
@@ -160,11 +173,20 @@ def read_index(first: bytes, fetch: Callable[[bytes], bytes], target: str, size:
         raise BadIndexError(f"index has more than {MAX_PAGES} pages")
     if total != size:
         raise BadIndexError(f"index adds up to {total} bytes, the manifest says {size}")
-    return Index(tuple(chunks), tuple(golden), tuple(trace))
+    return Index(tuple(chunks), tuple(golden), tuple(trace), overhead)
 
 
-def open_page(data: bytes, digest: bytes, target: str) -> IndexPage:
+def index_of(manifest: Manifest, target: str, fetch: Callable[[bytes], bytes]) -> Index:
+    """`read_index` for one of a manifest's targets."""
+    entry = manifest.targets[target]
+    encrypted = manifest.content_key is not None
+    return read_index(entry.index, fetch, target, entry.size, encrypted=encrypted)
+
+
+def open_page(data: bytes, digest: bytes, target: str, *, encrypted: bool = False) -> IndexPage:
     """Check one page against its digest and its target's limits, and decode it.
+
+    A tag comes on top of the largest chunk: a release is cut alike whether it is encrypted or not.
 
     Raises:
         BadIndexError: wrong digest, too large, or a chunk of illegal length.
@@ -175,9 +197,11 @@ def open_page(data: bytes, digest: bytes, target: str) -> IndexPage:
     if sha256(data) != digest:
         raise BadIndexError(f"index page is not sha256:{digest.hex()[:8]}…")
     page = IndexPage.decode(data, max_size=most)
+    overhead = TAG if encrypted else 0
     for chunk in (*page.chunks, *(c for case in page.golden for c in case.inputs or ())):
-        if not 0 < chunk.length <= most:
-            raise BadIndexError(f"index lists a chunk of {chunk.length} bytes; 1 to {most} are allowed")
+        if not overhead < chunk.length <= most + overhead:
+            allowed = f"{1 + overhead} to {most + overhead}"
+            raise BadIndexError(f"index lists a chunk of {chunk.length} bytes; {allowed} are allowed")
     if any((case.inputs is None) == (case.seed is None) for case in page.golden):
         raise BadIndexError("index has a golden case that does not have either inputs or a seed")
     return page

@@ -1,8 +1,8 @@
-"""COSE_Sign, COSE_Sign1 and COSE_Mac0 (RFC 9052), the few forms used here.
+"""COSE_Sign, COSE_Sign1, COSE_Mac0 and COSE_Encrypt0 (RFC 9052), the few forms used here.
 
 `external_aad` names the kind of document, so that a signature over one kind is void for another.
 `alg` and `kid` stand in the protected header of each signature, unprotected headers are empty, and
-the payload is attached. Anything else is refused.
+the payload is attached. Anything else is refused. A COSE_Encrypt0 has `alg` and `IV` there instead.
 """
 
 import hashlib
@@ -11,14 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
 from protocol import cbor
 from protocol.errors import RefusedError
 from protocol.keys import PublicKey, Signer
 
-# Tags 98, 18 and 17 in the only encoding they have.
-TAG_SIGN, TAG_SIGN1, TAG_MAC0 = b"\xd8\x62", b"\xd2", b"\xd1"
-ALG, KID = 1, 4
+# Tags 98, 18, 17 and 16 in the only encoding they have.
+TAG_SIGN, TAG_SIGN1, TAG_MAC0, TAG_ENCRYPT0 = b"\xd8\x62", b"\xd2", b"\xd1", b"\xd0"
+ALG, KID, IV = 1, 4, 5
 HMAC_256 = 5
+CHACHA20_POLY1305 = 24
 MAX_SIGNATURES = 16
 OVERHEAD = 32 + MAX_SIGNATURES * 96
 """Most bytes that signatures add to a payload."""
@@ -196,6 +200,49 @@ def open_mac0(kind: str, data: bytes, key: bytes, *, max_payload: int) -> bytes:
     if not hmac.compare_digest(tag, _mac(kind, header, payload, key)):
         raise CoseError(f"{kind} has an authentication tag that does not verify")
     return payload
+
+
+# A key encrypts one text, so that any one nonce will do.
+_ENCRYPT0_HEADER = cbor.encode({ALG: CHACHA20_POLY1305, IV: bytes(12)})
+
+
+def encrypt0(kind: str, plaintext: bytes, key: bytes) -> bytes:
+    """COSE_Encrypt0 with ChaCha20/Poly1305 (RFC 9053 section 4.3).
+
+    The nonce is zero: a key that this was called with must not be used for another text.
+
+    Args:
+        kind: What the text is.
+        plaintext: The text.
+        key: 32 bytes.
+    """
+    aad = encrypt_structure(_ENCRYPT0_HEADER, _aad(kind))
+    sealed = ChaCha20Poly1305(key).encrypt(bytes(12), plaintext, aad)
+    return TAG_ENCRYPT0 + cbor.encode([_ENCRYPT0_HEADER, {}, sealed])
+
+
+def open_encrypt0(kind: str, data: bytes, key: bytes, *, max_size: int) -> bytes:
+    """Decrypt a COSE_Encrypt0 under `key`.
+
+    Raises:
+        CborError: not deterministic CBOR, or too large.
+        CoseError: malformed, of another algorithm, or under another key.
+    """
+    body = _untag(data, TAG_ENCRYPT0, max_size)
+    if len(body) != 3 or body[1] != {} or not isinstance(body[2], bytes):
+        raise CoseError("malformed COSE_Encrypt0: headers and ciphertext are expected")
+    if body[0] != _ENCRYPT0_HEADER:
+        raise CoseError(f"{kind} has another header than ChaCha20/Poly1305 with a nonce of zero")
+    try:
+        aad = encrypt_structure(_ENCRYPT0_HEADER, _aad(kind))
+        return ChaCha20Poly1305(key).decrypt(bytes(12), body[2], aad)
+    except InvalidTag:
+        raise CoseError(f"{kind} does not decrypt: it is for another device or release, or altered") from None
+
+
+def encrypt_structure(protected: bytes, aad: bytes) -> bytes:
+    """What is authenticated beside a ciphertext: Enc_structure (RFC 9052 section 5.3)."""
+    return cbor.encode(["Encrypt0", protected, aad])
 
 
 def peek_payload(data: bytes, *, max_payload: int) -> bytes:

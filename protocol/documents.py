@@ -21,6 +21,8 @@ from protocol.message import (
 
 MAX_ROOT, MAX_MANIFEST, MAX_ASSIGNMENT, MAX_REPORT, MAX_NONCE_ANSWER = 16384, 4096, 8192, 16384, 512
 """Largest signed documents accepted, bytes."""
+MAX_WRAPPED = 96
+"""Largest wrapped content key accepted, bytes; `protocol.confidential.wrap` makes 72."""
 
 ROLES = ("root", "release", "director")
 
@@ -72,6 +74,8 @@ class Manifest(Message):
     """Device classes that may run it."""
     provenance: Annotated[Digest, Key(6)]
     targets: Annotated[dict[Name, Target], Key(7)]
+    content_key: Annotated[KeyId | None, Key(8)] = None
+    """Names the key that all chunks are encrypted under; None: they are not encrypted."""
 
 
 class Desired(Message):
@@ -85,6 +89,8 @@ class Desired(Message):
     """Inferences and seconds, whichever comes first, before a release is confirmed."""
     attempt: Annotated[Uint | None, Key(5)] = None
     """A device that gave this release up tries it again when this number changes."""
+    content_key: Annotated[bytes | None, Field(max_length=MAX_WRAPPED), Key(6)] = None
+    """Of an encrypted release, wrapped for this device: a COSE_Encrypt0 (`protocol.confidential`)."""
 
 
 class Assignment(Message):
@@ -109,7 +115,7 @@ class NonceAnswer(Message):
 
 
 class Chunk(Message):
-    """A piece of a module, or of a golden input, in an index page."""
+    """A piece of a module, or of a golden input, in an index page; as it is on the wire."""
 
     digest: Annotated[Digest, Key(1)]
     length: Annotated[Uint, Key(2)]

@@ -1,7 +1,8 @@
 """What a device and its controller agree on when they first meet.
 
 Both hold an X25519 key (RFC 7748). The key that authenticates reports is derived from the shared
-secret by HKDF-SHA256 (RFC 5869), so it never travels and a broker cannot forge health.
+secret by HKDF-SHA256 (RFC 5869), so it never travels and a broker cannot forge health. So are the keys
+that wrap content keys (`protocol.confidential`).
 """
 
 import hashlib
@@ -57,8 +58,17 @@ def report_key(private: bytes, peer: bytes, device: str) -> bytes:
     Raises:
         ValueError: the peer's key is a point of small order.
     """
-    shared = X25519PrivateKey.from_private_bytes(private).exchange(X25519PublicKey.from_public_bytes(peer))
+    shared = shared_secret(private, peer)
     return HKDF(SHA256(), 32, salt=None, info=b"fleet/v1/report/" + device.encode()).derive(shared)
+
+
+def shared_secret(private: bytes, peer: bytes) -> bytes:
+    """X25519 (RFC 7748) of a device and its controller, 32 bytes; keys are derived from it, it is none.
+
+    Raises:
+        ValueError: the peer's key is a point of small order.
+    """
+    return X25519PrivateKey.from_private_bytes(private).exchange(X25519PublicKey.from_public_bytes(peer))
 
 
 def report_key_id(key: bytes) -> bytes:

@@ -25,6 +25,8 @@ Rules, in the order in which they are applied; each error names its rule:
  R12 A command is for this device and this time, and is carried out once (`protocol.commands`).
  R13 A device without a clock installs nothing before the director has answered a nonce that it asked
      since it started, and nothing under an assignment older than that answer (`protocol.freshness`).
+ R14 A release whose manifest names a content key is installed only with that key, which the assignment
+     carries wrapped for this device; a chunk opens at its own place only (`protocol.confidential`).
 """
 
 import hashlib

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from controller.api import problems
 from controller.api.body_limit import BodyLimit
-from controller.api.guard import CALLER, Guard, may
+from controller.api.guard import CALLER, Guard, check_role, may
 from controller.api.idempotency import Idempotency
 from controller.service import NotFoundError, Service, Tokens
 from controller.store import BlobStore
@@ -153,7 +153,9 @@ def make_app(service: Service, token: str, ticks: Callable[[], float] = time.mon
         await run_in_threadpool(context.blobs.put, digest, await _body(request))
 
     @app.get(f"{v1}/blobs/{{digest}}", dependencies=views, response_class=Response)
-    def get_blob(digest: api.HexDigest) -> Response:
+    def get_blob(digest: api.HexDigest, request: Request) -> Response:
+        if request.scope[CALLER].role < Role.RELEASE_MANAGER and service.releases.is_secret(digest):
+            check_role(request, Role.RELEASE_MANAGER)
         return Response(_blob(context.blobs, digest), media_type="application/octet-stream")
 
     @app.post(f"{v1}/releases", status_code=201, dependencies=releases_)
@@ -167,6 +169,10 @@ def make_app(service: Service, token: str, ticks: Callable[[], float] = time.mon
     @app.get(f"{v1}/releases/{{model}}/{{version}}", dependencies=views)
     def release(model: Name, version: Version) -> api.Release:
         return service.releases.get(model, version)
+
+    @app.get(f"{v1}/releases/{{model}}/{{version}}/content-key", dependencies=releases_)
+    def content_key(model: Name, version: Version) -> api.ContentKey:
+        return service.content_keys.get(model, version)
 
     @app.post(f"{v1}/releases/{{model}}/{{version}}/withdraw", dependencies=releases_)
     def withdraw(model: Name, version: Version) -> api.Release:

@@ -119,17 +119,27 @@ def may(role: Role) -> Any:
     """
 
     async def check(request: Request) -> None:
-        who: Caller | None = request.scope.get(CALLER)
-        if who is None:
-            raise TokenError("the request has no valid token", remedy="set FLEET_TOKEN, or fleet login")
-        if who.role < role:
-            raise RoleError(
-                f"{who.name} is {who.role.text}, this takes {role.text}",
-                where=f"{request.method} {request.url.path}",
-                remedy="ask an owner: fleet token create NAME --role " + role.text,
-            )
+        check_role(request, role)
 
     return Depends(check)
+
+
+def check_role(request: Request, role: Role) -> None:
+    """Let callers of this role or a higher one pass.
+
+    Raises:
+        TokenError: there is no token.
+        RoleError: its role is too low.
+    """
+    who: Caller | None = request.scope.get(CALLER)
+    if who is None:
+        raise TokenError("the request has no valid token", remedy="set FLEET_TOKEN, or fleet login")
+    if who.role < role:
+        raise RoleError(
+            f"{who.name} is {who.role.text}, this takes {role.text}",
+            where=f"{request.method} {request.url.path}",
+            remedy="ask an owner: fleet token create NAME --role " + role.text,
+        )
 
 
 def _bearer(scope: Scope) -> str | None:

@@ -143,4 +143,5 @@ def _header(release: api.Release) -> Text:
     return Text.assemble(
         (f"{release.model} {release.version}", STRONG),
         f"  {text.short(release.manifest)}   {modules}   signed by {signer_names(release.signers)}",
+        "   encrypted" if release.confidential else "",
     )

@@ -90,6 +90,11 @@ def _full(release: api.Release, width: int, now: float) -> Text:
         _fact("signed by", signer_names(release.signers)),
         _fact("sequence", f"{release.sequence}, floor {release.floor}"),
         _fact("classes", ", ".join(release.classes)),
+        *(
+            [_fact("confidential", "encrypted for the devices it is assigned to")]
+            if release.confidential
+            else []
+        ),
         *(_fact("in", tensor(meta)) for meta in release.inputs),
         *(_fact("out", tensor(meta)) for meta in release.outputs),
         _fact("runs on", text.some(release.devices, "device")),

@@ -51,7 +51,8 @@ def verify(
     with Client.from_environment() as client:
         release = client.release(model, version)
         manifest, signers = _open(release, trusted)
-        done = rebuild(manifest, lambda digest: client.get_blob(digest.hex()))
+        key = client.content_key(model, version) if manifest.content_key is not None else None
+        done = rebuild(manifest, lambda digest: client.get_blob(digest.hex()), key)
     if json:
         emit(_document(manifest, signers, done))
     else:

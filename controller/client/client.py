@@ -125,6 +125,12 @@ class Client:
         """Ask for the numbers to sign."""
         return self._send(api.Reservation, "POST", "/releases/reserve", request)
 
+    def content_key(self, model: str, version: str) -> bytes:
+        """The key of an encrypted release, reserved or made."""
+        return bytes.fromhex(
+            self._get(api.ContentKey, f"{_release_path(model, version)}/content-key").content_key
+        )
+
     def missing_blobs(self, digests: list[str]) -> list[str]:
         """Those of `digests` that the controller lacks."""
         return self._send(api.Digests, "POST", "/blobs/missing", api.Digests(digests=digests)).digests

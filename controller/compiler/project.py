@@ -77,6 +77,8 @@ class ModelProject(_Table):
         "mvp",
     ]
     classes: list[str] = ["linux"]
+    confidential: bool = False
+    """Whether releases are encrypted, so that only the devices they are assigned to can read them."""
     labels: list[str] = []
     shapes: dict[str, list[PositiveInt]] = {}
     state: dict[str, str] = {}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from controller.releases.golden import Arrays, Golden, Runner, record
-from controller.releases.package import Package
+from controller.releases.package import Blobs, Package
 from protocol import cbor, chunks
 from protocol.chunks import sha256
 from protocol.documents import Chunk, GoldenCase, Manifest, Target
@@ -38,7 +38,7 @@ def pack(build: "Build", samples: Sequence[Arrays], instantiate: Callable[[bytes
         raise InputError(f"{build.name} {build.version} has no module to release")
     from controller.releases.sbom import bill  # noqa: PLC0415 - a third of a second, for those who pack
 
-    blobs = _Blobs()
+    blobs = Blobs()
     deadlines = dict.fromkeys(build.modules, build.project.limits.deadline_ms)
     targets = _cut(build.modules, samples, deadlines, instantiate, blobs)
     provenance = {**build.provenance, GRAPH: blobs.keep(build.graph).hex()}
@@ -59,7 +59,8 @@ def pack(build: "Build", samples: Sequence[Arrays], instantiate: Callable[[bytes
         provenance=blobs.keep(cbor.encode(provenance)),
         targets=targets,
         blobs=blobs.by_digest,
-        content=sha256(content.encode()),
+        content=sha256(content.encode() + (b"confidential" if build.project.confidential else b"")),
+        confidential=build.project.confidential,
     )
 
 
@@ -68,8 +69,8 @@ def cut(
     samples: Sequence[Arrays],
     deadlines: Mapping[str, int],
     instantiate: Callable[[bytes], Runner],
-) -> dict[str, Target]:
-    """What a manifest says of modules, each checked and run on the samples.
+) -> tuple[dict[str, Target], dict[bytes, bytes]]:
+    """What a manifest says of modules, each checked and run on the samples, and the blobs of their indexes.
 
     Args:
         modules: By target.
@@ -81,7 +82,8 @@ def cut(
         ModuleError: a module that is not sound.
         TargetsDifferError: modules that do not agree on a golden case.
     """
-    return _cut(modules, samples, deadlines, instantiate, _Blobs())
+    blobs = Blobs()
+    return _cut(modules, samples, deadlines, instantiate, blobs), blobs.by_digest
 
 
 def _cut(
@@ -89,7 +91,7 @@ def _cut(
     samples: Sequence[Arrays],
     deadlines: Mapping[str, int],
     instantiate: Callable[[bytes], Runner],
-    blobs: "_Blobs",
+    blobs: Blobs,
 ) -> dict[str, Target]:
     files = {target: (check(module.wasm), module.wasm) for target, module in sorted(modules.items())}
     golden = record(files, samples, instantiate)
@@ -99,33 +101,21 @@ def _cut(
     }
 
 
-class _Blobs:
-    """What a release refers to, by SHA-256."""
-
-    def __init__(self) -> None:
-        self.by_digest: dict[bytes, bytes] = {}
-
-    def keep(self, data: bytes) -> bytes:
-        """Add a blob and give its digest."""
-        digest = sha256(data)
-        self.by_digest[digest] = data
-        return digest
-
-    def keep_input(self, data: bytes, most: int) -> tuple[Chunk, ...]:
-        """Add a golden input in pieces of at most `most` bytes."""
-        pieces = (data[start : start + most] for start in range(0, len(data), most))
-        return tuple(Chunk(digest=self.keep(piece), length=len(piece)) for piece in pieces)
+def _input(data: bytes, most: int, blobs: Blobs) -> tuple[Chunk, ...]:
+    """A golden input in pieces of at most `most` bytes."""
+    pieces = (data[start : start + most] for start in range(0, len(data), most))
+    return tuple(Chunk(digest=blobs.keep(piece), length=len(piece)) for piece in pieces)
 
 
 def _target(
-    module: "CompiledModule", meta: ModuleMeta, deadline: int, golden: Golden, blobs: _Blobs
+    module: "CompiledModule", meta: ModuleMeta, deadline: int, golden: Golden, blobs: Blobs
 ) -> Target:
     most = chunks.limit(module.target)
     pieces = chunks.cut(module.wasm, module.cuts, most)
     cases = [
         GoldenCase(outputs=case.outputs, seed=case.seed)
         if case.seed is not None
-        else GoldenCase(outputs=case.outputs, inputs=blobs.keep_input(case.inputs, most))
+        else GoldenCase(outputs=case.outputs, inputs=_input(case.inputs, most, blobs))
         for case in golden.cases
     ]
     pages = chunks.build_index(pieces, cases, golden.traces[module.target], most)

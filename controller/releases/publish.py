@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from controller.client import Client, TokenRefusedError
+from controller.releases.encrypt import encrypt
 from controller.releases.errors import VersionTakenError
 from controller.releases.package import Package
 from protocol import api, cose
@@ -56,6 +57,7 @@ def publish(
     reservation = _reserve(package, client)
     if reservation.released is not None:
         return Publication(client.release(package.model, package.version), 0, new=False)
+    package = _closed(package, client)
     manifest = package.manifest(reservation.sequence, reservation.floor).encode()
     signed = cose.sign(MANIFEST, manifest, signers())
     sent = _upload(package, client, uploaded)
@@ -80,6 +82,7 @@ def prepare(package: Package, client: Client, uploaded: Uploaded | None = None) 
     reservation = _reserve(package, client)
     if reservation.released is not None:
         return None
+    package = _closed(package, client)
     _upload(package, client, uploaded)
     return package.manifest(reservation.sequence, reservation.floor).encode()
 
@@ -96,6 +99,13 @@ def _reserve(package: Package, client: Client) -> api.Reservation:
             where=f"content sha256:{package.content.hex()[:8]}…, {error.what}",
             remedy="bump `version` in model.toml; a release never changes",
         ) from error
+
+
+def _closed(package: Package, client: Client) -> Package:
+    """The package as it leaves the desk: encrypted, if its project asks for that."""
+    if not package.confidential:
+        return package
+    return encrypt(package, client.content_key(package.model, package.version))
 
 
 def _upload(package: Package, client: Client, uploaded: Uploaded | None) -> int:

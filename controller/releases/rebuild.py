@@ -15,11 +15,13 @@ from controller.compiler.emit.toolchain import toolchain_version
 from controller.compiler.ir.document import decode
 from controller.compiler.stages import compile_stage, compiler_digest
 from controller.compiler.targets import find_target
+from controller.releases.encrypt import encrypt_targets
 from controller.releases.errors import EvidenceError
 from controller.releases.golden import Arrays
 from controller.releases.pack import CIRCUMSTANCES, GRAPH, cut
 from protocol import cbor, chunks
 from protocol.chunks import sha256
+from protocol.confidential import Cipher, key_id, read_chunks
 from protocol.documents import GoldenCase, Manifest, Target
 from protocol.module import ModuleMeta, check
 from protocol.trust import check_meta, check_module
@@ -66,24 +68,27 @@ class Rebuild:
         return all(module.difference is None for module in self.modules)
 
 
-def rebuild(manifest: Manifest, fetch: Fetch) -> Rebuild:
+def rebuild(manifest: Manifest, fetch: Fetch, content_key: bytes | None = None) -> Rebuild:
     """Compile the graph of a release again and compare.
 
     Args:
         manifest: Whose signatures have been checked.
         fetch: Gives what the release keeps; what it gives is verified here.
+        content_key: Of a release that is encrypted.
 
     Raises:
         EvidenceError: something that the release refers to is missing or not what it refers to.
         CompileError: the graph does not compile here.
     """
-    evidence = _Evidence(manifest, fetch)
+    evidence = _Evidence(manifest, fetch, content_key)
     released = {name: evidence.module(name, target) for name, target in manifest.targets.items()}
     made = {name: _compile(evidence.graph, meta) for name, (_, meta) in released.items()}
     deadlines = {name: target.deadline for name, target in manifest.targets.items()}
     meta = next(meta for _, meta in released.values())
     samples = list(evidence.samples(meta))
-    found = cut(made, samples, deadlines, Instance)
+    found, blobs = cut(made, samples, deadlines, Instance)
+    if content_key is not None:
+        found, _ = encrypt_targets(found, blobs, content_key)
     modules = tuple(
         Rebuilt(
             name, target, found[name], _difference(target, found[name], released[name][0], made[name].wasm)
@@ -99,15 +104,21 @@ def rebuild(manifest: Manifest, fetch: Fetch) -> Rebuild:
 class _Evidence:
     """What a release keeps, each piece checked against the digest that names it."""
 
-    def __init__(self, manifest: Manifest, fetch: Fetch) -> None:
+    def __init__(self, manifest: Manifest, fetch: Fetch, content_key: bytes | None) -> None:
         self._manifest = manifest
         self._fetch = fetch
+        self._content_key = content_key
+        if (key_id(content_key) if content_key is not None else None) != manifest.content_key:
+            raise EvidenceError(
+                f"{self._name} is encrypted under another content key than the controller gave"
+            )
         document = cbor.decode(self.blob(manifest.provenance, "its provenance"))
         self.provenance = {str(key): str(value) for key, value in document.items()}
         if GRAPH not in self.provenance:
             raise EvidenceError(f"{self._name} does not say which graph it was compiled from")
         self.graph = self.blob(bytes.fromhex(self.provenance[GRAPH]), "its graph")
         self.golden: tuple[GoldenCase, ...] = ()
+        self._inputs = b""
 
     @property
     def _name(self) -> str:
@@ -126,10 +137,15 @@ class _Evidence:
 
     def module(self, name: str, target: Target) -> tuple[bytes, ModuleMeta]:
         """The file of a target, put together."""
-        index = chunks.read_index(
-            target.index, lambda digest: self.blob(digest, f"an index page of {name}"), name, target.size
+        index = chunks.index_of(
+            self._manifest, name, lambda digest: self.blob(digest, f"an index page of {name}")
         )
-        wasm = b"".join(self.blob(chunk.digest, f"a chunk of {name}") for chunk in index.chunks)
+        cipher = Cipher(self._content_key, name) if self._content_key is not None else None
+
+        def chunk(digest: bytes) -> bytes:
+            return self.blob(digest, f"a chunk of {name}")
+
+        wasm = b"".join(read_chunks(index, "module", chunk, cipher))
         check_module(wasm, target)
         meta = check(wasm)
         check_meta(meta, self._manifest, name)
@@ -137,17 +153,18 @@ class _Evidence:
         if meta.provenance != told:
             raise EvidenceError(f"{self._name}: the module for {name} names another origin than the release")
         self.golden = index.golden
+        self._inputs = b"".join(read_chunks(index, "golden", chunk, cipher))
         return wasm, meta
 
     def samples(self, meta: ModuleMeta) -> Iterator[Arrays]:
         """Inputs of the golden cases that have some; the others make theirs of a seed."""
+        at = 0
         for case in self.golden:
             if case.inputs is None:
                 continue
-            data = b"".join(self.blob(chunk.digest, "a golden input") for chunk in case.inputs)
-            arrays, at = {}, 0
+            arrays = {}
             for tensor in meta.inputs:
-                values = np.frombuffer(data, tensor.dtype, tensor.elements, at)
+                values = np.frombuffer(self._inputs, tensor.dtype, tensor.elements, at)
                 arrays[tensor.name] = values.reshape(tensor.shape)
                 at += tensor.nbytes
             yield arrays

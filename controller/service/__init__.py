@@ -2,6 +2,7 @@
 
 from controller.service.audit import AuditLog
 from controller.service.commands import Commands
+from controller.service.content_keys import ContentKeys
 from controller.service.context import (
     ConflictError,
     Context,
@@ -43,6 +44,7 @@ class Service:
         identities: Certificates of devices.
         devices: Enrolment, labels.
         groups: Groups and who is in them.
+        content_keys: Who may read encrypted releases.
         releases: Reserving, checking, withdrawing.
         rollouts: Pushes, rollbacks, removals.
         status: The fleet in words.
@@ -53,12 +55,13 @@ class Service:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        director, library = Director(context), Library(context)
+        self.content_keys = ContentKeys(context)
+        director, library = Director(context, self.content_keys), Library(context)
         membership = Membership(context, director, library)
         self.groups = Groups(context, membership.catch_up)
         self.identities = Identities(context)
-        self.devices = Devices(context, membership.catch_up, self.identities)
-        self.releases = Releases(context)
+        self.devices = Devices(context, director, membership.catch_up, self.identities)
+        self.releases = Releases(context, self.content_keys)
         self.rollouts = Rollouts(context, director, library, membership)
         self.status = Status(context, self.rollouts)
         self.commands = Commands(context, self.releases)

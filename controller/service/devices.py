@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from sqlalchemy import Connection, RowMapping
 
 from controller.service.context import ConflictError, Context, NotFoundError
+from controller.service.director import Director
 from controller.service.groups import CatchUp, devices_in, groups_of, version_of
 from controller.service.identities import Identities
 from controller.store import tables as t
@@ -50,8 +51,11 @@ def state_of(row: RowMapping, wanted: str | None, report: ModelReport | None) ->
 class Devices:
     """`fleet enroll`, `fleet devices`, `fleet label`."""
 
-    def __init__(self, context: Context, catch_up: CatchUp, identities: Identities) -> None:
+    def __init__(
+        self, context: Context, director: Director, catch_up: CatchUp, identities: Identities
+    ) -> None:
         self._context = context
+        self._director = director
         self._identities = identities
         self._catch_up = catch_up
 
@@ -113,6 +117,7 @@ class Devices:
             if row["public_key"] is None:
                 change(tx, t.devices, {"name": name}, public_key=public_key)
                 context.event(tx, name, "claimed", "the device claimed its place")
+                self._director.claimed(tx, name)
             credentials = None
             if request.request is not None:
                 csr = bytes.fromhex(request.request)

@@ -2,6 +2,7 @@
 
 from sqlalchemy import Connection
 
+from controller.service.content_keys import ContentKeys
 from controller.service.context import Context
 from controller.store import tables as t
 from controller.store.records import Target, add, change, many, one, remove, targets_of
@@ -16,8 +17,9 @@ LIFETIME = 7 * 24 * 3600
 class Director:
     """Signs and publishes assignments."""
 
-    def __init__(self, context: Context, lifetime: int = LIFETIME) -> None:
+    def __init__(self, context: Context, keys: ContentKeys, lifetime: int = LIFETIME) -> None:
         self._context = context
+        self._keys = keys
         self._lifetime = lifetime
 
     def retarget(self, tx: Connection, device: str, model: str, target: Target | None) -> bool:
@@ -55,6 +57,7 @@ class Director:
                     manifest=bytes.fromhex(target.manifest),
                     observe=(target.observe_inferences, target.observe_seconds),
                     attempt=target.attempt or None,
+                    content_key=self._keys.wrapped(tx, row, target.manifest),
                 )
                 for model, target in targets_of(tx, device).items()
             },
@@ -65,6 +68,12 @@ class Director:
         signed = cose.sign(ASSIGNMENT, assignment.encode(), [context.director])
         change(tx, t.devices, {"name": device}, generation=generation, assignment=signed, issued=issued)
         context.publish(topics.device(device, "desired"), signed)
+
+    def claimed(self, tx: Connection, device: str) -> None:
+        """A device has a key now, for which content keys can be wrapped."""
+        row = one(tx, t.devices, name=device)
+        if row is not None and row["assignment"] is not None:
+            self.sign(tx, device, row["generation"])
 
     def publish_again(self, tx: Connection, device: str) -> None:
         """Publish the newest assignment once more."""

@@ -128,10 +128,10 @@ class Planner:
         """Bytes of the module that the device's installed release does not share."""
 
         def listed(row: RowMapping, target: str) -> dict[bytes, int]:
-            found = manifest_of(row).targets.get(target)
-            if found is None:
+            manifest = manifest_of(row)
+            if target not in manifest.targets:
                 return {}
-            index = chunks.read_index(found.index, self._blob, target, found.size)
+            index = chunks.index_of(manifest, target, self._blob)
             return {chunk.digest: chunk.length for chunk in index.chunks}
 
         device = one(tx, t.devices, name=item.device)

@@ -5,12 +5,14 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
+from controller.service.content_keys import ContentKeys
 from controller.service.context import Context, NotFoundError
 from controller.service.devices import report_of
 from controller.store import tables as t
 from controller.store.records import add, change, highest_sequence, highest_withdrawn, many, one
 from protocol import api, cbor, chunks, cose, topics
-from protocol.documents import MAX_MANIFEST, Manifest, Root, Target
+from protocol.confidential import Cipher, read_chunks
+from protocol.documents import MAX_MANIFEST, Manifest, Root
 from protocol.errors import InputError, RefusedError
 from protocol.keys import PublicKey
 from protocol.module import ModuleMeta, check
@@ -74,8 +76,9 @@ def _check_signers(root: Root, document: cose.Signed, name: str) -> None:
 class Releases:
     """`fleet release`, and the controller's half of a push."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, keys: ContentKeys) -> None:
         self._context = context
+        self._keys = keys
 
     def reserve(self, request: api.Reserve) -> api.Reservation:
         """A sequence number for a version, before it is signed.
@@ -137,7 +140,7 @@ class Releases:
                     f"{manifest.model} {manifest.version} is released already, with other bytes",
                     remedy="raise the version in model.toml",
                 )
-            details = self._examine(manifest)
+            details = self._examine(manifest, self._keys.of(tx, manifest))
             add(
                 tx, t.releases, manifest=digest, model=manifest.model, version=manifest.version,
                 sequence=manifest.sequence, signed=signed, created=context.clock(), details=details,
@@ -172,11 +175,11 @@ class Releases:
         if one(tx, t.retained, digest=row["manifest"]) is not None:
             self._context.publish(topics.manifest(bytes.fromhex(row["manifest"])), document)
 
-    def _examine(self, manifest: Manifest) -> dict[str, Any]:
+    def _examine(self, manifest: Manifest, content_key: bytes | None) -> dict[str, Any]:
         """Put every module together, check it, and remember what it says about itself."""
         modules, metas = [], []
-        for name, target in manifest.targets.items():
-            meta, info = self._module(name, target)
+        for name in manifest.targets:
+            meta, info = self._module(manifest, name, content_key)
             check_meta(meta, manifest, name)
             modules.append(info.model_dump(mode="json"))
             metas.append(meta)
@@ -194,15 +197,14 @@ class Releases:
             "provenance": {str(key): str(value) for key, value in provenance.items()},
         }
 
-    def _module(self, name: str, target: Target) -> tuple[ModuleMeta, api.ModuleInfo]:
-        index = chunks.read_index(target.index, self._blob, name, target.size)
-        pieces = [self._blob(chunk.digest) for chunk in index.chunks]
-        for chunk, piece in zip(index.chunks, pieces, strict=True):
-            if len(piece) != chunk.length:
-                raise RefusedError(f"chunk sha256:{chunk.digest.hex()[:8]}… is not as long as the index says")
-        for case in index.golden:
-            for chunk in case.inputs or ():
-                self._blob(chunk.digest)
+    def _module(
+        self, manifest: Manifest, name: str, content_key: bytes | None
+    ) -> tuple[ModuleMeta, api.ModuleInfo]:
+        target = manifest.targets[name]
+        cipher = Cipher(content_key, name) if content_key is not None else None
+        index = chunks.index_of(manifest, name, self._blob)
+        pieces = read_chunks(index, "module", self._blob, cipher)
+        read_chunks(index, "golden", self._blob, cipher)
         wasm = b"".join(pieces)
         check_module(wasm, target)
         meta = check(wasm)
@@ -219,8 +221,21 @@ class Releases:
 
     def metadata(self, row: RowMapping, target: str) -> ModuleMeta | None:
         """What the module of a release for a target says of itself; None when it has none for it."""
-        entry = manifest_of(row).targets.get(target)
-        return self._module(target, entry)[0] if entry is not None else None
+        manifest = manifest_of(row)
+        if target not in manifest.targets:
+            return None
+        with self._context.transaction() as tx:
+            key = self._keys.of(tx, manifest)
+        return self._module(manifest, target, key)[0]
+
+    def is_secret(self, digest: str) -> bool:
+        """Whether a blob is the graph of an encrypted release: it holds the weights, in the clear."""
+        with self._context.transaction() as tx:
+            return any(
+                row["details"]["provenance"].get("graph") == digest
+                for row in many(tx, t.releases)
+                if manifest_of(row).content_key is not None
+            )
 
     def _blob(self, digest: bytes) -> bytes:
         if not self._context.blobs.has(digest.hex()):
@@ -272,6 +287,7 @@ class Releases:
             inputs=details["inputs"],
             outputs=details["outputs"],
             provenance=details["provenance"],
+            confidential=manifest.content_key is not None,
             devices=_running(tx, row),
         )
 
@@ -295,11 +311,8 @@ def blobs_of(context: Context, row: RowMapping) -> Sequence[bytes]:
         digests[digest] = None
         return context.blobs.get(digest.hex())
 
-    for name, target in manifest.targets.items():
-        index = chunks.read_index(target.index, fetch, name, target.size)
-        for chunk in index.chunks:
+    for name in manifest.targets:
+        index = chunks.index_of(manifest, name, fetch)
+        for chunk in (*index.of("module"), *index.of("golden")):
             digests[chunk.digest] = None
-        for case in index.golden:
-            for chunk in case.inputs or ():
-                digests[chunk.digest] = None
     return list(digests)

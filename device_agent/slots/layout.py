@@ -4,17 +4,19 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 
-from protocol.chunks import Index
+from protocol.chunks import File, Index
 
 
 @dataclass(frozen=True)
 class Place:
     """A stretch of a file that one chunk fills."""
 
-    file: str
+    file: File
     """`module` or `golden`."""
     offset: int
     length: int
+    number: int
+    """Which chunk of the file it is, from 0."""
 
 
 @dataclass(frozen=True)
@@ -33,20 +35,18 @@ class Layout:
             found[chunk].append(offset)
         return {digest: tuple(places) for digest, places in found.items()}
 
-    def _offsets(self, file: str) -> list[tuple[bytes, Place]]:
-        if file == "module":
-            chunks = self.index.chunks
-        else:
-            chunks = tuple(chunk for case in self.index.golden for chunk in case.inputs or ())
+    def _offsets(self, file: File) -> list[tuple[bytes, Place]]:
         result, offset = [], 0
-        for chunk in chunks:
-            result.append((chunk.digest, Place(file, offset, chunk.length)))
-            offset += chunk.length
+        for number, chunk in enumerate(self.index.of(file)):
+            length = chunk.length - self.index.overhead
+            result.append((chunk.digest, Place(file, offset, length, number)))
+            offset += length
         return result
 
     def golden_range(self, case: int) -> tuple[int, int]:
         """First and last (exclusive) byte of a case's inputs in the file `golden`."""
-        sizes = [sum(chunk.length for chunk in c.inputs or ()) for c in self.index.golden]
+        overhead = self.index.overhead
+        sizes = [sum(chunk.length - overhead for chunk in c.inputs or ()) for c in self.index.golden]
         start = sum(sizes[:case])
         return start, start + sizes[case]
 

@@ -9,7 +9,8 @@ Rules that make every prefix of these writes safe:
 
  S1  A slot's files change only while the state does not list the slot.
  S2  A slot is listed only after its files are durable and the whole module was hashed.
- S3  Nothing records which chunks have arrived: a chunk is there if its bytes hash to its name.
+ S3  Nothing records which chunks have arrived: a chunk is there if its bytes hash to its name. Those of
+     an encrypted release are stored in the clear, and encrypted again for that.
  S4  What is loaded is hashed again first.
 """
 
@@ -20,15 +21,17 @@ from functools import cached_property
 
 from device_agent.errors import DamagedStoreError
 from device_agent.slots.files import Files, replace_durably
-from device_agent.slots.layout import Layout
+from device_agent.slots.layout import Layout, Place
 from device_agent.slots.record import GivenUp, ModelState, StagedRelease
 from protocol import cose
-from protocol.chunks import Index, read_index, sha256
+from protocol.chunks import File, Index, index_of, sha256
+from protocol.confidential import Cipher
 from protocol.documents import MAX_MANIFEST, Manifest, Slot, Target
 from protocol.errors import RefusedError
 from protocol.trust import check_module
 
 SLOTS = ("a", "b")
+FILES: tuple[File, ...] = ("module", "golden")
 _CHECKSUM = 32
 
 
@@ -38,6 +41,8 @@ class Release:
 
     slot: str
     document: StagedRelease
+    cipher: Cipher | None = None
+    """Opens the chunks of an encrypted release while it is fetched."""
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -62,9 +67,7 @@ class Release:
             BadIndexError: the pages do not belong to the manifest.
         """
         pages = {sha256(page): page for page in self.document.pages}
-        return read_index(
-            self.target.index, lambda digest: pages.get(digest, b""), self.document.target, self.target.size
-        )
+        return index_of(self.manifest, self.document.target, lambda digest: pages.get(digest, b""))
 
     @cached_property
     def layout(self) -> Layout:
@@ -167,15 +170,16 @@ class ModelSlots:
         start, end = release.layout.golden_range(case)
         return (self._files.read(self._path(release.slot, "golden")) or b"")[start:end]
 
+    def _contents(self, release: Release) -> dict[File, bytes]:
+        return {file: self._files.read(self._path(release.slot, file)) or b"" for file in FILES}
+
     def present(self, release: Release) -> set[bytes]:
         """S3: digests of the chunks whose bytes are in the slot."""
-        contents = {
-            file: self._files.read(self._path(release.slot, file)) or b"" for file in ("module", "golden")
-        }
+        contents = self._contents(release)
         return {
             digest
             for digest, places in release.layout.places.items()
-            if all(_holds(contents[place.file], place.offset, place.length, digest) for place in places)
+            if all(_holds(contents[place.file], place, digest, release.cipher) for place in places)
         }
 
     # -- staging ---------------------------------------------------------------------------------
@@ -221,14 +225,16 @@ class ModelSlots:
         return Release(release.slot, document)
 
     def put(self, release: Release, digest: bytes, data: bytes) -> None:
-        """Store one verified chunk at all its places, durably.
+        """Store one verified chunk at all its places, durably and in the clear.
 
         Raises:
+            ConfidentialError: it does not open at one of them.
             DiskFullError: there is no room.
         """
-        files = set()
+        files, cipher = set(), release.cipher
         for place in release.layout.places[digest]:
-            self._files.write(self._path(release.slot, place.file), place.offset, data)
+            clear = cipher.decrypt(place.file, place.number, data) if cipher else data
+            self._files.write(self._path(release.slot, place.file), place.offset, clear)
             files.add(place.file)
         for file in sorted(files):
             self._files.sync(self._path(release.slot, file))
@@ -243,9 +249,7 @@ class ModelSlots:
         shared = {d for d in wanted if active is not None and d in active.layout.places}
         if active is None or not shared:
             return set()
-        contents = {
-            file: self._files.read(self._path(active.slot, file)) or b"" for file in ("module", "golden")
-        }
+        contents = self._contents(active)
         copied, files = set(), set()
         for digest in shared:
             source = active.layout.places[digest][0]
@@ -320,6 +324,9 @@ def stored_models(files: Files) -> list[str]:
     return [name for name in files.names("models") if files.read(f"models/{name}/state") is not None]
 
 
-def _holds(contents: bytes, offset: int, length: int, digest: bytes) -> bool:
-    view = memoryview(contents)[offset : offset + length]
-    return len(view) == length and hashlib.sha256(view).digest() == digest
+def _holds(contents: bytes, place: Place, digest: bytes, cipher: Cipher | None) -> bool:
+    stored = memoryview(contents)[place.offset : place.offset + place.length]
+    if len(stored) != place.length:
+        return False
+    wire = cipher.encrypt(place.file, place.number, stored) if cipher else stored
+    return hashlib.sha256(wire).digest() == digest

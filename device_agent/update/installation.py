@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from device_agent.runner.supervisor import Purpose, Runner
@@ -15,6 +15,8 @@ from device_agent.update import golden
 from device_agent.update.surroundings import Surroundings
 from protocol import module
 from protocol.chunks import MAX_PAGES, open_page
+from protocol.confidential import Cipher, ConfidentialError, content_key_of
+from protocol.documents import Manifest
 from protocol.errors import FleetError
 from protocol.trust import TrustError, check_meta, choose_target
 
@@ -103,7 +105,7 @@ class Installation:
         """Manifest and index: from the spare slot if they are there, else from the broker.
 
         Raises:
-            TrustError: a rule refuses the manifest, or no module of it fits.
+            TrustError: a rule refuses the manifest, no module of it fits, or its content key is missing.
             BadBlobError: the broker gives other bytes under the name of a page.
             StepError: the index is not sound.
             DiskFullError: there is no room for it.
@@ -116,26 +118,41 @@ class Installation:
         staged: Release | None = await around.disk(self._slots.staged, self._manifest)
         if staged is not None and not self._needs_signatures(staged):
             choose_target(staged.manifest, around.capabilities)
-            self._release = staged
+            self._release = self._with_cipher(staged)
             return
         data = await around.fetcher.manifest(self._manifest, check)
         manifest = verifier.check_manifest(self._model, data, self._manifest)
         if staged is not None:
             # The same manifest with other signatures: what was fetched for it stays.
-            self._release = await around.disk(self._slots.sign_anew, staged, data)
+            self._release = self._with_cipher(await around.disk(self._slots.sign_anew, staged, data))
             return
         name, target = choose_target(manifest, around.capabilities)
+        self._content_key(manifest)
         pages: list[bytes] = []
         following: bytes | None = target.index
         while following is not None and len(pages) < MAX_PAGES:
             page = await around.fetcher.blob(following)
             pages.append(page)
             with _refusal_is_final("index"):
-                following = open_page(page, following, name).next
+                following = open_page(page, following, name, encrypted=manifest.content_key is not None).next
         document = StagedRelease(manifest=data, target=name, pages=tuple(pages))
         with _refusal_is_final("index"):
             _ = Release("", document).index
-        self._release = await around.disk(self._slots.stage, document)
+        self._release = self._with_cipher(await around.disk(self._slots.stage, document))
+
+    def _with_cipher(self, release: Release) -> Release:
+        """Give an encrypted release what opens its chunks."""
+        key = self._content_key(release.manifest)
+        return replace(release, cipher=Cipher(key, release.document.target) if key else None)
+
+    def _content_key(self, manifest: Manifest) -> bytes | None:
+        """The key of an encrypted release.
+
+        Raises:
+            TrustError: the assignment does not carry it.
+        """
+        around, name = self._around, self._manifest
+        return content_key_of(around.trust.verifier, manifest, name, around.wrapping_key(name))
 
     def _needs_signatures(self, staged: Release) -> bool:
         """Whether a new root asks for other signatures than those that a staged manifest came with.
@@ -165,7 +182,7 @@ class Installation:
 
         Raises:
             BadBlobError: the broker gives other bytes under the name of a chunk.
-            StepError: the index is wrong about a chunk.
+            StepError: the index is wrong about a chunk, or the chunk does not open under the content key.
             DiskFullError: there is no room.
         """
         release, disk = self.release, self._around.disk
@@ -187,10 +204,14 @@ class Installation:
     async def _fetch_one(self, digest: bytes) -> None:
         release = self.release
         data = await self._around.fetcher.blob(digest)
-        if len(data) != release.layout.places[digest][0].length:
+        if len(data) != release.layout.places[digest][0].length + release.index.overhead:
             text = f"chunk sha256:{digest.hex()[:8]}… has another length than the index says"
             raise StepError("index", text, for_good=True)
-        await self._around.disk(self._slots.put, release, digest, data)
+        try:
+            await self._around.disk(self._slots.put, release, digest, data)
+        except ConfidentialError as error:
+            # The digest holds and the key is the named one: whoever made the release made it so.
+            raise StepError("content-key", error.what, for_good=True) from error
         self.progress.have += release.layout.bytes_of(digest)
         self.progress.received += len(data)
         self._around.changed()

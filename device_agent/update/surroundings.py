@@ -31,6 +31,8 @@ class Surroundings:
     cache: CompiledCache
     trust: Trust
     capabilities: Capabilities
+    wrapping_key: Callable[[bytes], bytes]
+    """This device's key to the content key of the release with that manifest."""
     disk: Callable[..., Coroutine[Any, Any, Any]]
     """Runs a function on the one thread that touches the disk, so that writes keep their order."""
     monotonic: Callable[[], float]

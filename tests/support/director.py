@@ -4,7 +4,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -17,9 +17,11 @@ from device_agent.slots.files import DiskFiles, Files
 from protocol import cbor, cose, topics
 from protocol.chunks import build_index, cut, limit, sha256
 from protocol.commands import COMMAND, MAX_COMMAND, MAX_RESULT, PROFILE, RESULT, Command, Result
+from protocol.confidential import Cipher, key_id, wrap, wrapping_key
 from protocol.documents import (
     MAX_REPORT,
     Assignment,
+    Chunk,
     Desired,
     GoldenCase,
     Manifest,
@@ -135,10 +137,15 @@ class Source:
         )  # fmt: skip
 
 
-def build(source: Source, signer: SoftwareKey, sequence: int = 1, floor: int = 0) -> Built:
-    """Cut, index and sign a release with the one target `simd`."""
+def build(
+    source: Source, signer: SoftwareKey, sequence: int = 1, floor: int = 0, content_key: bytes | None = None
+) -> Built:
+    """Cut, index and sign a release with the one target `simd`, encrypted if there is a content key."""
     most = limit("simd")
     pieces = cut(source.wasm, source.boundaries, most)
+    if content_key is not None:
+        source = _encrypted(source, Cipher(content_key, "simd"))
+        pieces = [Cipher(content_key, "simd").encrypt("module", n, piece) for n, piece in enumerate(pieces)]
     pages = build_index(pieces, source.golden, source.trace, most)
     target = Target(
         size=len(source.wasm), sha256=sha256(source.wasm), index=sha256(pages[0]),
@@ -147,6 +154,7 @@ def build(source: Source, signer: SoftwareKey, sequence: int = 1, floor: int = 0
     manifest = Manifest(
         model=source.model, version=source.version, sequence=sequence, floor=floor, classes=source.classes,
         provenance=sha256(b""), targets={"simd": target},
+        content_key=key_id(content_key) if content_key is not None else None,
     )  # fmt: skip
     return Built(
         digest=sha256(manifest.encode()),
@@ -155,6 +163,24 @@ def build(source: Source, signer: SoftwareKey, sequence: int = 1, floor: int = 0
         blobs={sha256(data): data for data in (*pieces, *pages, *source.inputs)},
         chunks=tuple(sha256(piece) for piece in pieces),
     )
+
+
+def _encrypted(source: Source, cipher: Cipher) -> Source:
+    """The golden inputs under a content key, each case with chunks of its own."""
+    clear = {sha256(data): data for data in source.inputs}
+    inputs: list[bytes] = []
+
+    def sealed(chunk: Chunk) -> Chunk:
+        inputs.append(cipher.encrypt("golden", len(inputs), clear[chunk.digest]))
+        return Chunk(digest=sha256(inputs[-1]), length=len(inputs[-1]))
+
+    golden = tuple(
+        case
+        if case.inputs is None
+        else case.model_copy(update={"inputs": tuple(sealed(chunk) for chunk in case.inputs)})
+        for case in source.golden
+    )
+    return replace(source, golden=golden, inputs=inputs)
 
 
 def enrol(
@@ -194,6 +220,7 @@ class Director:
         enrol(files, self.keys, controller, device, f"mqtt://127.0.0.1:{port}")
         public = X25519PrivateKey.from_private_bytes(_identity(files).private).public_key().public_bytes_raw()
         self.key = report_key(controller.private_bytes_raw(), public, device)
+        self._exchange = (controller.private_bytes_raw(), public)
         self._port = port
         self._subscribed = threading.Event()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, "director")
@@ -243,9 +270,11 @@ class Director:
         if not info.is_published():
             raise TimeoutError(f"the broker did not take {topic}")
 
-    def release(self, fake: FakeModule, sequence: int = 1, floor: int = 0) -> Built:
+    def release(
+        self, fake: FakeModule, sequence: int = 1, floor: int = 0, content_key: bytes | None = None
+    ) -> Built:
         """Build a release of a fake module and publish it."""
-        built = build(Source.of(fake), self.keys.release, sequence, floor)
+        built = build(Source.of(fake), self.keys.release, sequence, floor, content_key)
         self.publish_release(built)
         return built
 
@@ -274,6 +303,16 @@ class Director:
         }
         self.publish(topics.device(self.device, "desired"), self.assignment(models))
         return self.generation
+
+    def wrapped(self, built: Built, content_key: bytes, device: str | None = None) -> bytes:
+        """The content key of a release for the device, or as if for another."""
+        return wrap(content_key, wrapping_key(*self._exchange, device or self.device, built.digest))
+
+    def assign_encrypted(self, built: Built, wrapped: bytes | None) -> None:
+        """Assign an encrypted release with a wrapped key."""
+        desired = Desired(manifest=built.digest, observe=(3, 0), content_key=wrapped)
+        signed = self.assignment({built.manifest.model: desired})
+        self.publish(topics.device(self.device, "desired"), signed)
 
     def command(self, model: str = "crop-model", kind: str = COMMAND, **change: Any) -> bytes:
         """A signed request to profile a model."""

@@ -64,6 +64,7 @@ desired = st.builds(
     replace=optional(st.booleans()),
     observe=optional(pairs),
     attempt=optional(uints),
+    content_key=optional(st.binary(max_size=96)),
 )
 chunks = st.builds(Chunk, digest=digests, length=uints)
 golden = st.builds(GoldenCase, outputs=digests, inputs=optional(many(chunks)), seed=optional(uints))
@@ -155,6 +156,7 @@ DOCUMENTS = {
         classes=many(names),
         provenance=digests,
         targets=by_name(targets),
+        content_key=optional(kids),
     ),
     "assignment": st.builds(
         Assignment,

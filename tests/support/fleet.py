@@ -130,7 +130,7 @@ class FakeDevice:
         self.boot, self.sequence = 1, 0
         self.running: dict[str, Slot] = {}
         self.verifier: Verifier | None = None
-        self.key = b""
+        self.peer = self.key = b""
         self._say = say
         self._desired = desired
 
@@ -141,7 +141,8 @@ class FakeDevice:
     def accept(self, invitation: Invitation, claimed: api.Claimed) -> None:
         """Remember what the claim gave."""
         self.verifier = Verifier.enrol(self.name, invitation.root)
-        self.key = report_key(self.private.private_bytes_raw(), bytes.fromhex(claimed.public_key), self.name)
+        self.peer = bytes.fromhex(claimed.public_key)
+        self.key = report_key(self.private.private_bytes_raw(), self.peer, self.name)
 
     def online(self, *, yes: bool = True) -> None:
         self._say("presence", b"online" if yes else b"offline")

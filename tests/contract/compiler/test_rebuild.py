@@ -12,6 +12,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from controller.compiler import Instance, ModelProject, build, golden_inputs
 from controller.releases import pack
 from controller.releases import rebuild as rebuilding
+from controller.releases.encrypt import encrypt
 from controller.releases.errors import EvidenceError
 from controller.releases.rebuild import rebuild
 from protocol import cbor
@@ -55,6 +56,20 @@ def test_with_state(make_project):
 def test_projects(name):
     """With labels, packages as sources, three targets."""
     assert verified(released(build(ModelProject.load(PROJECTS / name)))).holds
+
+
+def test_encrypted(package):
+    key = bytes(range(32))
+    closed = encrypt(package, key)
+    manifest = closed.manifest(4, 2)
+    done = rebuild(manifest, closed.blobs.__getitem__, key)
+    assert done.holds
+    assert done.golden == 3
+    for wrong in (None, bytes(32)):
+        with pytest.raises(EvidenceError, match="another content key"):
+            rebuild(manifest, closed.blobs.__getitem__, wrong)
+    with pytest.raises(EvidenceError, match="another content key"):
+        rebuild(package.manifest(4, 2), package.blobs.__getitem__, key)
 
 
 ELSEWHERE = """

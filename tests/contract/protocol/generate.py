@@ -6,6 +6,7 @@ from pathlib import Path
 from tests.contract.protocol.cases import (
     assignments,
     commands,
+    confidential,
     delivery,
     documents,
     encoding,
@@ -22,6 +23,7 @@ FILES = {
     "assignments.json": assignments.cases,
     "manifests.json": manifests.cases,
     "delivery.json": delivery.cases,
+    "confidential.json": confidential.cases,
     "commands.json": commands.cases,
     "modules.json": modules.cases,
 }

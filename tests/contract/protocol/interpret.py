@@ -5,8 +5,9 @@ from typing import Any
 from protocol import cbor, cose, module
 from protocol.boards import LINUX
 from protocol.cbor import CborError
-from protocol.chunks import BadIndexError, read_index
+from protocol.chunks import BadIndexError, read_index, sha256
 from protocol.commands import Command, Result, accept_command
+from protocol.confidential import Cipher, ConfidentialError, content_key_of, wrapping_key
 from protocol.cose import CoseError
 from protocol.documents import (
     MAX_REPORT,
@@ -47,6 +48,7 @@ _ERRORS: dict[type[FleetError], str] = {
     CoseError: "cose",
     BadKeyError: "key",
     BadIndexError: "index",
+    ConfidentialError: "confidential",
     ModuleError: "module",
 }
 
@@ -115,8 +117,31 @@ def _verify(vector: dict[str, Any], document: bytes) -> dict[str, Any]:
 
 def _read_index(vector: dict[str, Any], document: bytes) -> dict[str, Any]:
     pages = {bytes.fromhex(name): bytes.fromhex(page) for name, page in vector["pages"].items()}
-    index = read_index(bytes.fromhex(vector["first"]), pages.__getitem__, vector["target"], vector["size"])
+    index = read_index(
+        bytes.fromhex(vector["first"]),
+        pages.__getitem__,
+        vector["target"],
+        vector["size"],
+        encrypted=vector.get("encrypted", False),
+    )
     return {"chunks": len(index.chunks), "golden": len(index.golden), "trace": len(index.trace)}
+
+
+def _wrapping_key(vector: dict[str, Any], document: bytes) -> dict[str, Any]:
+    private, peer, manifest = (bytes.fromhex(vector[name]) for name in ("private", "peer", "manifest"))
+    return {"key": wrapping_key(private, peer, vector["device"], manifest).hex()}
+
+
+def _content_key(vector: dict[str, Any], document: bytes) -> dict[str, Any]:
+    device = Verifier(TrustState.decode(bytes.fromhex(vector["state"])))
+    wrapped_by, manifest = bytes.fromhex(vector["wrapping_key"]), Manifest.decode(document)
+    found = content_key_of(device, manifest, sha256(document), wrapped_by)
+    return {"content_key": found.hex() if found is not None else None}
+
+
+def _decrypt_chunk(vector: dict[str, Any], document: bytes) -> dict[str, Any]:
+    cipher = Cipher(bytes.fromhex(vector["content_key"]), vector["target"])
+    return {"clear": cipher.decrypt(vector["file"], vector["number"], document).hex()}
 
 
 def _trust(operation: str, vector: dict[str, Any], document: bytes) -> dict[str, Any]:
@@ -150,6 +175,9 @@ _OPERATIONS = {
     "verify": _verify,
     "read_index": _read_index,
     "open_mac0": _open_mac0,
+    "wrapping_key": _wrapping_key,
+    "content_key": _content_key,
+    "decrypt_chunk": _decrypt_chunk,
     "choose_target": _choose_target,
     "check_module": _check_module,
     "check_wasm": _check_wasm,

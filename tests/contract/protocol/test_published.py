@@ -5,6 +5,7 @@ import hmac
 import json
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from protocol import cbor, cose
 from protocol.cbor import CborError
@@ -38,6 +39,13 @@ def test_cose_working_group(message):
     if algorithm == EDDSA:
         signer = SoftwareKey.from_seed(bytes.fromhex(_COSE["ed25519_seed"]))
         assert signer.sign(structure).hex() == message["signature"]
+
+
+def test_cose_working_group_encrypt0():
+    message = {name: bytes.fromhex(value) for name, value in _COSE["encrypt0"].items() if name != "source"}
+    aad = cose.encrypt_structure(message["protected"], b"")
+    clear = ChaCha20Poly1305(message["key"]).decrypt(message["iv"], message["ciphertext"], aad)
+    assert clear.hex() == _COSE["payload"]
 
 
 @pytest.mark.parametrize("name", _COSE["whole"])

@@ -74,7 +74,8 @@ def build(adds=None, seed=0, **more):
         "provenance": {"onnx": "77ab", "compiler": "c0de", "revision": "3f1c"},
         "accuracy": None, "layers_int8": ("/conv",), "layers_float": {},
         "project": SimpleNamespace(
-            classes=["linux"], limits=SimpleNamespace(deadline_ms=1000), onnx="toy.onnx", source=None
+            classes=["linux"], limits=SimpleNamespace(deadline_ms=1000), onnx="toy.onnx", source=None,
+            confidential=False,
         ),
     }  # fmt: skip
     return SimpleNamespace(**(fields | more))

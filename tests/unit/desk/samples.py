@@ -132,6 +132,7 @@ def release(**more):
         "inputs": [TensorMeta(name="image", dtype="int8", shape=(1, 4, 3, 3), scale=0.0079, zero_point=-1)],
         "outputs": [TensorMeta(name="class", dtype="int8", shape=(1, 6), scale=0.0039, zero_point=-128)],
         "provenance": {"onnx": "sha256:77ab", "compiler": "zig 0.17.1"}, "devices": 37,
+        "confidential": False,
     }  # fmt: skip
     return api.Release(**(fields | more))
 

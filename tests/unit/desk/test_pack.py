@@ -6,8 +6,10 @@ import pytest
 from controller.cli.package_cache import KEPT, PackageCache
 from controller.compiler import Instance
 from controller.releases import DamagedPackageError, Package, TargetsDifferError, pack
+from controller.releases.encrypt import encrypt
 from protocol import cbor, golden
-from protocol.chunks import read_index, sha256
+from protocol.chunks import index_of, read_index, sha256
+from protocol.confidential import Cipher, ConfidentialError, key_id, read_chunks
 from protocol.errors import InputError
 from protocol.trust import check_module
 from tests.unit.desk import modules
@@ -140,3 +142,57 @@ class TestCache:
         cache = PackageCache(tmp_path / "file" / "cache")
         cache.put("k", package)
         assert cache.get("k") is None
+
+
+class TestEncrypted:
+    """What leaves the desk of a package that is confidential."""
+
+    KEY = bytes(range(32))
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def sealed(cls, package):
+        return encrypt(package, cls.KEY)
+
+    def test_nothing_of_the_modules_is_left_in_the_clear(self, package, sealed):
+        documents = sealed.blobs.keys() & package.blobs.keys()
+        provenance = cbor.decode(package.blobs[package.provenance])
+        assert documents == {
+            package.provenance, *(bytes.fromhex(provenance[name]) for name in ("graph", "sbom")),
+        }  # fmt: skip
+        assert all(sha256(blob) == digest for digest, blob in sealed.blobs.items())
+        for target in package.targets:
+            file = modules.wasm(target)
+            pieces = [file[at : at + 32] for at in range(0, len(file) - 32, 16)]
+            new = b"".join(blob for digest, blob in sealed.blobs.items() if digest not in documents)
+            assert not any(piece in new for piece in pieces if len(set(piece)) > 8)
+
+    @pytest.mark.parametrize("target", ["simd", "mvp"])
+    def test_its_key_opens_it_and_no_other_place_or_key_does(self, package, sealed, target):
+        manifest = sealed.manifest(1, 0)
+        assert manifest.content_key == key_id(self.KEY)
+        pages = index_of(manifest, target, sealed.blobs.__getitem__)
+        cipher, fetch = Cipher(self.KEY, target), sealed.blobs.__getitem__
+        assert b"".join(read_chunks(pages, "module", fetch, cipher)) == modules.wasm(target)
+        inputs = b"".join(read_chunks(pages, "golden", fetch, cipher))
+        assert inputs == b"".join(sample["image"].tobytes() for sample in SAMPLES)
+        assert pages.trace == index(package, target).trace
+        assert [case.outputs for case in pages.golden] == [c.outputs for c in index(package, target).golden]
+        for wrong in (Cipher(bytes(32), target), Cipher(self.KEY, "relaxed")):
+            with pytest.raises(ConfidentialError):
+                read_chunks(pages, "module", fetch, wrong)
+
+    def test_the_same_key_makes_the_same_bytes(self, package, sealed):
+        again = encrypt(package, self.KEY)
+        assert (again.blobs, again.targets) == (sealed.blobs, sealed.targets)
+        other = encrypt(package, bytes(32))
+        shared = other.blobs.keys() & sealed.blobs.keys()
+        assert shared == sealed.blobs.keys() & package.blobs.keys()
+
+    def test_confidential_is_part_of_the_content(self, package):
+        made = modules.build()
+        made.project.confidential = True
+        confidential = pack(made, SAMPLES, Instance)
+        assert confidential.confidential
+        assert confidential.content != package.content
+        assert Package.decode(confidential.encode()) == confidential

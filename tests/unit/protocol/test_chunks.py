@@ -61,7 +61,8 @@ def test_an_index_is_read_as_it_was_built(lengths, inputs, layers):
     index = read_index(sha256(pages[0]), by_digest.__getitem__, "mcu", sum(lengths))
     assert [(c.digest, c.length) for c in index.chunks] == [(sha256(p), len(p)) for p in pieces]
     assert (list(index.golden), list(index.trace)) == (golden, trace)
-    assert index.size == sum(lengths)
+    assert index.of("module") == index.chunks
+    assert index.of("golden") == (case,) * sum(inputs)
 
 
 def test_a_large_index_is_built_in_a_second():

@@ -30,7 +30,7 @@ NEEDED = {
     },
     "release-manager": {
         "POST /releases/reserve", "POST /blobs/missing", "PUT /blobs/{digest}", "POST /releases",
-        "POST /releases/{model}/{version}/withdraw",
+        "POST /releases/{model}/{version}/withdraw", "GET /releases/{model}/{version}/content-key",
     },
     "owner": {"POST /roots", "POST /director/next", "POST /tokens", "GET /tokens", "DELETE /tokens/{name}"},
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from protocol import cose
 from protocol.commands import RESULT, LayerTimes, Result
+from protocol.confidential import wrap
 from protocol.documents import (
     Capabilities,
     Chunk,
@@ -32,7 +33,7 @@ def cases() -> list[Case]:
     key = digest("report key")
     documents: dict[str, list[Message]] = {
         "root": [owner.root_document(), hsm.root_document()],
-        "manifest": [owner.manifest_document()],
+        "manifest": [owner.manifest_document(), owner.manifest_document(content_key=digest("key")[:8])],
         "assignment": [
             owner.assignment_document(),
             owner.assignment_document(models={MODEL: _desired(owner)}),
@@ -55,6 +56,7 @@ def cases() -> list[Case]:
         "signed-assignment": owner.assignment(),
         "signed-nonce-answer": owner.nonce_answer(bytes(range(16))),
         "commanded": commands.signed(commands.command()),
+        "wrapped-key": wrap(digest("content key"), key),
         "resulted": cose.mac0(RESULT, result.encode(), key, report_key_id(key)),
         "reported": cose.mac0(REPORT, report.encode(), key, report_key_id(key)),
         "telemetered": cose.mac0(TELEMETRY, telemetry.encode(), key, report_key_id(key)),
@@ -73,7 +75,10 @@ def cases() -> list[Case]:
 
 
 def _desired(owner: Repository) -> Desired:
-    return Desired(manifest=owner.manifest_digest(), mode="shadow", replace=True, observe=(20, 30), attempt=2)
+    return Desired(
+        manifest=owner.manifest_digest(), mode="shadow", replace=True, observe=(20, 30), attempt=2,
+        content_key=bytes(72),
+    )  # fmt: skip
 
 
 def _page() -> IndexPage:
