@@ -15,7 +15,7 @@ class Role(IntEnum):
     """Each may do what those before it may.
 
     Attributes:
-        VIEWER: Reads everything.
+        VIEWER: Reads everything but what is confidential.
         OPERATOR: Decides what runs where: devices, groups, pushes of releases that exist, rollouts.
         RELEASE_MANAGER: Makes and withdraws releases.
         OWNER: Makes and revokes tokens, brings new roots.

@@ -13,6 +13,8 @@ import sys
 import time
 from collections.abc import Callable
 
+from protocol.confidential import unwrap, wrap, wrapping_key
+from protocol.documents import Desired
 from protocol.trust import Verifier
 from tests.support.simulator import DEVICE, MODEL, NOW, Repository, key, sign, target
 
@@ -24,11 +26,13 @@ def documents() -> dict[str, bytes]:
     """The signed documents by name, as they go over the wire."""
     owner = Repository()
     one = {"simd": target("simd")}
+    wanted = Desired(manifest=owner.manifest_digest(), content_key=wrap(bytes(32), bytes(32)))
     three = {name: target(name) for name in ("simd", "mvp", "mcu")}
     return {
         "manifest, one target": owner.manifest(targets=one),
         "manifest, three targets": owner.manifest(targets=three),
         "assignment": owner.assignment(),
+        "assignment, content key": owner.assignment(models={MODEL: wanted}),
         "root": owner.root(),
         "time answer": owner.nonce_answer(bytes(16)),
     }
@@ -48,6 +52,7 @@ def checks() -> dict[str, Callable[[], object]]:
             targets={name: target(name) for name in ("simd", "mvp", "mcu")}
         ),
     }
+    wrapped = wrap(bytes(32), _wrapping_key())
     ed, es = key("release"), key("hsm")
     by_ed, by_es = ed.sign(message), es.sign(message)
     return {
@@ -59,11 +64,17 @@ def checks() -> dict[str, Callable[[], object]]:
             MODEL, both, Repository().manifest_digest()
         ),
         "assignment": lambda: device.accept_assignment(made["assignment"], NOW),
+        "assignment, content key": lambda: device.accept_assignment(made["assignment, content key"], NOW),
+        "content key unwrapped": lambda: unwrap(wrapped, _wrapping_key()),
         "root": lambda: device.update_root(rotated),
         "time answer": lambda: device.open_nonce_answer(made["time answer"], bytes(16)),
         "Ed25519 signature": lambda: _true(ed.public.verify(by_ed, message)),
         "ES256 signature": lambda: _true(es.public.verify(by_es, message)),
     }
+
+
+def _wrapping_key() -> bytes:
+    return wrapping_key(bytes(range(32)), bytes(range(1, 33)), DEVICE, bytes(32))
 
 
 def _true(value: bool) -> None:  # noqa: FBT001 - the answer of a check

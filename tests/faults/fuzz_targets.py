@@ -14,6 +14,7 @@ with atheris.instrument_imports(include=["protocol"]):
     from protocol import cbor, cose, module
     from protocol.chunks import open_page, sha256
     from protocol.commands import COMMAND, accept_command
+    from protocol.confidential import Cipher, content_key_of, unwrap
     from protocol.documents import Capabilities
     from protocol.errors import FleetError
     from protocol.keys import PublicKey
@@ -45,6 +46,9 @@ def decoder(data: bytes) -> None:
         lambda: cose.peek_payload(data, max_payload=4096),
         lambda: cose.open_mac0("report", data, digest("a key"), max_payload=4096),
         lambda: open_page(data, sha256(data), "mcu"),
+        lambda: open_page(data, sha256(data), "mcu", encrypted=True),
+        lambda: unwrap(data, digest("a key")),
+        lambda: Cipher(digest("a key"), "mcu").decrypt("module", 0, data),
         lambda: module.check(data),
     ):
         with suppress(FleetError):
@@ -78,6 +82,8 @@ class Device:
                 check_module(data, target)
         with suppress(FleetError):
             choose_target(read, _CAPABILITIES)
+        with suppress(FleetError):
+            content_key_of(self.current, read, named, digest("a key"))
         self.current.confirm(read)
 
     def command(self, data: bytes) -> None:
