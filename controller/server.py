@@ -173,6 +173,7 @@ def run_server(  # noqa: PLR0913 - the options of `fleet up`
         service.identities.refresh()
         stack.callback(link.stop)
         link.start()
+        service.identities.cut_off_all()
         stack.enter_context(_ticking(service, access))
         _announce(data, url, broker, token, tls)
         stack.callback((data / "controller.json").unlink, missing_ok=True)

@@ -1,12 +1,13 @@
 """Who may connect to the broker: the files that brokers read, and how one that lost its place is cut off."""
 
 import logging
+import secrets
 import shlex
 import ssl
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -130,33 +131,35 @@ class Access:
         self._tls = made
         return made
 
-    def cut_off(self, device: str, public_key: bytes, url: str, now: datetime) -> None:
-        """End the live session of a device that was revoked, after `write`.
+    def cut_off(self, devices: Collection[str], url: str, now: datetime) -> None:
+        """End the live sessions of devices that were revoked, after `write`.
 
         A second connection with the same client id ends the first on any MQTT broker. Brokers that end
         sessions by themselves when they read their files (NATS) just refuse it.
         """
-        if not self._hosts:
+        if not self._hosts or not devices:
             return
 
         def work() -> None:
             for seconds in _KICKS:
                 if self._ending.wait(seconds):
                     return
-                try:
-                    self._take_over(device, public_key, url, now)
-                except (OSError, ValueError) as error:
-                    log.info("the session of %s was not taken over: %s", device, error)
+                for device in devices:
+                    try:
+                        self._take_over(device, url, now)
+                    except (OSError, ValueError) as error:
+                        log.info("the session of %s was not taken over: %s", device, error)
 
-        threading.Thread(target=work, name=f"cut-off-{device}", daemon=True).start()
+        threading.Thread(target=work, name="cut-off", daemon=True).start()
 
-    def _take_over(self, device: str, public_key: bytes, url: str, now: datetime) -> None:
+    def _take_over(self, device: str, url: str, now: datetime) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         request = (
             x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
         ).public_bytes(Encoding.DER)
-        # Made for this moment, so that it need not be revoked in turn.
-        certificate = self.authority.device(request, device, public_key, now, lifetime=timedelta(minutes=5))
+        # Made for this moment, so that it need not be revoked in turn; and of no key that a device has.
+        nobody = secrets.token_bytes(32)
+        certificate = self.authority.device(request, device, nobody, now, lifetime=timedelta(minutes=5))
         with tempfile.NamedTemporaryFile(dir=self.folder) as file:
             file.write(certificate.public_bytes(Encoding.PEM) + key_pem(key))
             file.flush()

@@ -1,7 +1,7 @@
 """What every use case shares: storage, clock, keys, the way out to the broker, and one lock."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -63,8 +63,8 @@ class Gate(Protocol):
         """Write down who may connect, and tell the broker."""
         ...
 
-    def cut_off(self, device: str, public_key: bytes, url: str, now: datetime) -> object:
-        """End the live session of a device that was revoked."""
+    def cut_off(self, devices: Collection[str], url: str, now: datetime) -> object:
+        """End the live sessions of devices that were revoked."""
         ...
 
 

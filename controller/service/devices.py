@@ -150,7 +150,7 @@ class Devices:
                 context.publish(topics.device(name, leaf), b"")
         if public_key is not None:
             self._identities.refresh()
-            self._identities.cut_off(name, public_key)
+            self._identities.cut_off(name)
 
     def set_labels(self, name: str, labels: dict[str, str]) -> api.Device:
         """Replace all labels; the device may so enter groups."""

@@ -99,6 +99,14 @@ class Identities:
                 revoked = [int(row["serial"], 16) for row in many(tx, t.certificates, revoked=True)]
             self._context.access.write(devices, revoked, self._now)
 
-    def cut_off(self, device: str, public_key: bytes) -> None:
+    def cut_off(self, device: str) -> None:
         """End the live session of a device that is enrolled no longer."""
-        self._context.access.cut_off(device, public_key, self._context.publisher.url, self._now)
+        self._context.access.cut_off([device], self._context.publisher.url, self._now)
+
+    def cut_off_all(self) -> None:
+        """The same for all whose certificates still hold in time: a predecessor may have been killed."""
+        with self._context.transaction() as tx:
+            enrolled = {row["name"] for row in many(tx, t.devices)}
+            revoked = many(tx, t.certificates, revoked=True)
+        gone = {row["device"] for row in revoked if row["expires"] > self._context.clock()} - enrolled
+        self._context.access.cut_off(sorted(gone), self._context.publisher.url, self._now)

@@ -279,6 +279,9 @@ def _failed(
 ) -> tuple[State, list[Effect]]:
     wake = now + delay(state.failures + 1, chance)
     state = replace(state, failures=state.failures + 1, wake=wake, fault=fault)
+    if state.phase is Phase.CONFIRMING and for_good:
+        # A new root disowns it. It is wanted still, and may come again under other signatures.
+        return replace(state, phase=Phase.ROLLING_BACK, undoing=None), [RollBack(state.job, None)]
     if state.phase in (Phase.CONFIRMING, Phase.ROLLING_BACK, Phase.REMOVING):
         # Only storage can fail here; the step is tried again when the time has come.
         if state.phase is Phase.CONFIRMING:

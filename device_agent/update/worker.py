@@ -165,7 +165,7 @@ class ModelUpdate:
             case Phase.SWITCHING:
                 return self._switch(installation, goal.attempt)
             case Phase.CONFIRMING:
-                return self._confirm(installation.release)
+                return self._confirm(installation)
             case _:
                 steps: dict[Phase, Callable[[], Coroutine[Any, Any, None]]] = {
                     Phase.RESOLVING: installation.resolve,
@@ -239,8 +239,18 @@ class ModelUpdate:
         self._revivals = 0
         await self.service.switch(installation.take_loaded(), keep=True)
 
-    async def _confirm(self, release: Release) -> None:
-        """The floor first: it must never be behind what was confirmed."""
+    async def _confirm(self, installation: Installation) -> None:
+        """The floor first: it must never be behind what was confirmed.
+
+        Raises:
+            StepError: a root that came during the trial has revoked the keys that signed the release.
+            DiskFullError: there is no room.
+        """
+        release = installation.release
+        try:
+            installation.check(release)
+        except TrustError as error:
+            raise StepError(error.code, error.what, for_good=True) from error
         await self._around.trust.confirm(release.manifest)
         await self._around.disk(self._slots.confirm)
         await self.service.drop_standby()

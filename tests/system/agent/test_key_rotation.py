@@ -57,3 +57,31 @@ def test_the_same_release_signed_anew_goes_on_where_it_was(midway):
     assert model.running.version == "1.1.0"
     assert model.received == 0
     assert world.agent.infer("crop-model", [1.0] * 8)["model_version"] == "1.1.0"
+
+
+def test_a_key_revoked_during_the_trial_confirms_nothing(one_world):
+    """The trial ends where it began; under other signatures the same release has another."""
+    director = one_world.director
+    one_world.agent.start()
+    one = director.release(ONE, 1)
+    director.assign(one)
+    director.wait_state(one, "confirmed")
+    two = director.release(TWO, 2, floor=2)
+    director.assign(two, observe=(3, 600))
+    director.wait_state(two, "observing")
+    keys = replace(director.keys, release=SoftwareKey.generate())
+    director.publish(topics.root(2), keys.signed_root(2))
+    director.wait(lambda r: r.root == 2, "root 2 is in force")
+    for _ in range(3):
+        one_world.agent.infer("crop-model", [1.0] * 8)
+    report = director.wait(
+        lambda r: (m := r.models["crop-model"]).fault and m.running.version == "1.0.0", "it has gone back"
+    )
+    assert report.models["crop-model"].fault.code == "signature"
+    assert one_world.agent.infer("crop-model", [1.0] * 8)["model_version"] == "1.0.0"
+    signed = cose.sign(MANIFEST, two.manifest.encode(), [keys.release])
+    director.publish(topics.manifest(two.digest), signed)
+    director.wait_state(two, "observing")
+    for _ in range(3):
+        one_world.agent.infer("crop-model", [1.0] * 8)
+    assert director.wait_state(two, "confirmed").models["crop-model"].received == 0

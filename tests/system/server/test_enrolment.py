@@ -76,6 +76,21 @@ def test_from_the_invitation_to_the_cut_off(place):
     one.stop()
 
 
+def test_a_server_killed_before_it_cut_a_device_off_does_so_when_it_starts(tmp_path):
+    """mosquitto keeps a session whose certificate it would refuse by now."""
+    with contextlib.ExitStack() as stack:
+        place = Place("mosquitto", tmp_path, stack)
+        agent = place.enrol("gate-1")
+        wait_until(lambda: place.server.device("gate-1").capabilities, "gate-1 has reported")
+        place.server.ask("DELETE", "devices/gate-1", 204)
+        place.server.process.kill()
+        place.server.process.wait()
+        assert connected(agent)
+        place.server.start()
+        wait_until(lambda: not connected(agent), "it is cut off", seconds=60)
+        agent.stop()
+
+
 def test_a_server_that_starts_again_is_found_again(place):
     agent = place.enrol("gate-1")
     wait_until(lambda: place.server.device("gate-1").online, "online")

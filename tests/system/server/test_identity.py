@@ -174,7 +174,7 @@ def test_a_revoked_device_is_cut_off_within_a_minute(place):
     device.subscribe(topics.device("dev-1", "desired"))
     began = time.monotonic()
     place.access.write({"dev-2": TWO}, [place.one.certificate.serial_number], datetime.now(UTC))
-    place.access.cut_off("dev-1", ONE, place.broker.url, datetime.now(UTC))
+    place.access.cut_off(["dev-1"], place.broker.url, datetime.now(UTC))
     assert device.lost.wait(60)
     seconds = time.monotonic() - began
     print(f"cut off after {seconds:.2f} s")  # noqa: T201 - shown by pytest -s

@@ -27,6 +27,7 @@ from device_agent.update.machine import (
 from protocol.documents import Fault
 
 ONE, TWO = Goal(b"1" * 32, inferences=3, seconds=10), Goal(b"2" * 32, inferences=3, seconds=10)
+REVOKED = Fault(code="signature", text="a root has revoked its key")
 TRAP = Fault(code="trap", text="trap in conv_1")
 FULL = Fault(code="disk-full", text="no room")
 
@@ -214,6 +215,17 @@ def test_storage_that_fails_while_confirming_is_tried_again():
     assert state.phase is Phase.OBSERVING
     state, effects = step(state, Tick(), 2.0)
     assert effects == [Step(state.job, Phase.CONFIRMING, ONE)]
+
+
+def test_a_release_that_may_not_be_confirmed_goes_back_and_is_tried_again():
+    state = observing()
+    state, _ = drive(state, *[Inferred(state.job)] * 3)
+    state, effects = step(state, Failed(state.job, REVOKED, for_good=True), 0.0)
+    assert effects == [RollBack(state.job, None)]
+    state, effects = step(state, Done(state.job), 0.0)
+    assert (state.phase, state.fault, state.given_up, effects) == (Phase.WAITING, REVOKED, None, [])
+    state, effects = step(state, Tick(), 2.0)
+    assert effects == [Step(state.job, Phase.RESOLVING, ONE)]
 
 
 @pytest.mark.parametrize("effect", [RollBack, Remove])
