@@ -16,7 +16,10 @@ BAR = 20
 
 
 class UploadScreen:
-    """Shows bytes on their way to the controller; a context manager."""
+    """Shows bytes on their way to the controller; a context manager.
+
+    It draws nothing before the first of them: until then somebody may be asked for a passphrase.
+    """
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -27,8 +30,6 @@ class UploadScreen:
         )
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._live.start()
         return self
 
     def __exit__(
@@ -38,6 +39,9 @@ class UploadScreen:
 
     def update(self, sent: int, total: int) -> None:
         """`sent` of `total` bytes have arrived."""
+        if self._console.is_terminal and not self._live.is_started:
+            self._began = time.monotonic()
+            self._live.start()
         self._sent, self._total = sent, total
 
     def _picture(self) -> Text:
@@ -45,8 +49,6 @@ class UploadScreen:
         if passed < QUICK:
             return Text()
         shown = Text("  release     ", PROGRESS)
-        if not self._sent:
-            return shown.append("signing and uploading", QUIET)
         rate = self._sent / passed
         shown.append_text(bar(self._sent / self._total, BAR, PROGRESS))
         return shown.append(
