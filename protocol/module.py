@@ -18,6 +18,7 @@ from protocol.wasm import (
     SECTION_NAMES,
     START,
     TAG,
+    Global,
     ModuleError,
     Outline,
     Section,
@@ -47,6 +48,22 @@ __all__ = [
 
 META_SECTION = "fleet.meta"
 WEIGHTS_SECTION = "fleet.weights"
+WEIGHTS_ALIGNMENT = 16
+"""Weights begin at the first multiple of it in the file, from the section's contents on."""
+HEAP_BASE, DATA_END = "__heap_base", "__data_end"
+"""Globals that target `mcu` exports: where its linear memory ends, and where what has a place in it does."""
+HOST_MODULE = "fleet"
+HOST_FUNCTIONS = {
+    "weights_read": 3,
+    "fleet_add_f32": 4, "fleet_add_s8": 4, "fleet_average_pool_f32": 3, "fleet_average_pool_s8": 3,
+    "fleet_clip_f32": 3, "fleet_conv_f32": 5, "fleet_conv_s8": 7, "fleet_copy": 3,
+    "fleet_depthwise_conv_f32": 5, "fleet_depthwise_conv_s8": 7, "fleet_dequantize_s8_f32": 3,
+    "fleet_div_f32": 4, "fleet_hard_sigmoid_f32": 3, "fleet_hard_swish_f32": 3, "fleet_matmul_f32": 5,
+    "fleet_matmul_s8": 7, "fleet_max_pool_f32": 3, "fleet_max_pool_s8": 3, "fleet_mul_f32": 4,
+    "fleet_mul_s8": 4, "fleet_quantize_f32_s8": 3, "fleet_sigmoid_f32": 3, "fleet_softmax_f32": 3,
+    "fleet_softmax_s8": 4, "fleet_strided_copy": 3, "fleet_sub_f32": 4, "fleet_table_s8": 4,
+}  # fmt: skip
+"""What modules of target `mcu` may import, and how many i32 each takes: `modules/abi/fleet_host.h`."""
 NAME_SECTION = "name"
 MAX_NAME_SECTION = 1 << 20
 PAGE = 65536
@@ -304,8 +321,20 @@ def _section_problems(meta: ModuleMeta, shape: Outline) -> Iterator[str]:
         yield "has a table that it cannot need"
     for name in (NAME_SECTION, WEIGHTS_SECTION):
         shape.custom(name)
+    yield from _import_problems(meta, shape)
+
+
+def _import_problems(meta: ModuleMeta, shape: Outline) -> Iterator[str]:
     if shape.imports and meta.target != "mcu":
         yield f"for target {meta.target} must not import anything"
+    if len(set(shape.imports)) != len(shape.imports):
+        yield "imports a function twice"
+    for module, name, kind in shape.imports:
+        count = HOST_FUNCTIONS.get(name)
+        if module != HOST_MODULE or count is None:
+            yield f"imports {module}.{name}, which no host has"
+        elif kind >= len(shape.types) or shape.types[kind] != (bytes([I32] * count), b""):
+            yield f"imports {name} with another type than {count} i32 to nothing"
 
 
 def _export_problems(meta: ModuleMeta, shape: Outline) -> Iterator[str]:
@@ -325,16 +354,29 @@ def _export_problems(meta: ModuleMeta, shape: Outline) -> Iterator[str]:
             yield f"exports {name} with another type than {parameters} to {results} i32"
     if found["memory"] != (2, 0):
         yield "exports something else as its memory"
-    kind, number = found["fleet_layer"]
-    if kind != 3 or number >= len(shape.globals) or shape.globals[number] != (I32, True):
+    layer = _exported_global(shape, "fleet_layer")
+    if layer is None or (layer.type, layer.mutable) != (I32, True):
         yield "exports fleet_layer, but not as a mutable i32"
+    if meta.target == "mcu":
+        ends = [_exported_global(shape, name) for name in (HEAP_BASE, DATA_END)]
+        if not all(end is not None and (end.type, end.mutable) == (I32, False) for end in ends):
+            yield f"lacks the globals {HEAP_BASE} and {DATA_END}, by which a board knows what memory it needs"
+
+
+def _exported_global(shape: Outline, name: str) -> Global | None:
+    kind, number = dict(shape.exports).get(name, (0, 0))
+    return shape.globals[number] if kind == 3 and number < len(shape.globals) else None
 
 
 def _memory_problems(meta: ModuleMeta, shape: Outline) -> Iterator[str]:
     if meta.abi >> 16 != ABI_MAJOR:
         yield f"needs module ABI {meta.abi >> 16}.x, this is {ABI_MAJOR}.{ABI_MINOR}"
     initial, maximum = _only_memory(shape)
-    if maximum != initial or initial * PAGE != meta.memory or initial > MAX_PAGES:
+    size = initial * PAGE
+    if meta.target == "mcu" and (end := _exported_global(shape, HEAP_BASE)) is not None:
+        # A board gives it no more than that.
+        size = end.value if 0 < end.value <= size else 0
+    if maximum != initial or size != meta.memory or initial > MAX_PAGES:
         yield f"declares {meta.memory} bytes of memory but may use more"
     blocks = [region for region in (meta.arena, meta.state) if region] + list(_layer_blocks(meta))
     if any(block.offset + block.size > meta.memory for block in blocks):
@@ -348,7 +390,8 @@ def _layer_blocks(meta: ModuleMeta) -> Iterator[LayerMeta | Region | WeightMeta]
     for layer in meta.layers:
         if layer.dtype in DTYPE_BYTES:
             yield layer
-        yield from filter(None, (layer.scratch, layer.weights))
+        # Of target mcu the weights lie in a section of their own.
+        yield from filter(None, (layer.scratch, layer.weights if meta.target != "mcu" else None))
 
 
 def _tensor_problems(meta: ModuleMeta) -> Iterator[str]:

@@ -43,11 +43,19 @@ class Section(NamedTuple):
 
 
 class Import(NamedTuple):
-    """What a module asks of its host."""
+    """A function that a module asks of its host, and the index of its type."""
 
     module: str
     name: str
-    kind: int
+    type: int
+
+
+class Global(NamedTuple):
+    """A global of the module's own: an integer, and what it starts with."""
+
+    type: int
+    mutable: bool
+    value: int
 
 
 class Export(NamedTuple):
@@ -68,7 +76,7 @@ class Outline:
         functions: For each of the module's own functions the index of its type.
         tables: For each table of functions its initial and maximum number of elements.
         memories: For each of the module's own memories initial and maximum pages of 64 KiB.
-        globals: For each of the module's own globals (type, mutable).
+        globals: The module's own.
         exports: By name.
     """
 
@@ -78,7 +86,7 @@ class Outline:
     functions: tuple[int, ...] = ()
     tables: tuple[tuple[int, int | None], ...] = ()
     memories: tuple[tuple[int, int | None], ...] = ()
-    globals: tuple[tuple[int, bool], ...] = ()
+    globals: tuple[Global, ...] = ()
     exports: tuple[tuple[str, Export], ...] = ()
 
     def custom(self, name: str) -> Section | None:
@@ -94,7 +102,7 @@ class Outline:
 
     def function_type(self, index: int) -> tuple[bytes, bytes] | None:
         """Type of the function of an index, or None where it is imported or does not exist."""
-        own = index - sum(imported.kind == 0 for imported in self.imports)
+        own = index - len(self.imports)
         if not 0 <= own < len(self.functions) or self.functions[own] >= len(self.types):
             return None
         return self.types[self.functions[own]]
@@ -232,11 +240,10 @@ def _type(reader: _Reader) -> tuple[bytes, bytes]:
 
 
 def _import(reader: _Reader) -> Import:
-    entry = Import(reader.name(), reader.name(), reader.byte())
-    if entry.kind != 0:
-        raise ModuleError(f"Wasm file imports {entry.module}.{entry.name}, which is not a function")
-    reader.u32()
-    return entry
+    module, name = reader.name(), reader.name()
+    if reader.byte() != 0:
+        raise ModuleError(f"Wasm file imports {module}.{name}, which is not a function")
+    return Import(module, name, reader.u32())
 
 
 def _table(reader: _Reader) -> tuple[int, int | None]:
@@ -245,17 +252,21 @@ def _table(reader: _Reader) -> tuple[int, int | None]:
     return reader.limits()
 
 
-def _global(reader: _Reader) -> tuple[int, bool]:
+def _global(reader: _Reader) -> Global:
     kind, mutable = reader.byte(), reader.byte()
     # An integer constant; the linker makes no other global.
     if kind not in (0x7F, 0x7E) or mutable > 1 or reader.byte() != (0x41 if kind == I32 else 0x42):
         raise ModuleError("Wasm global is not an integer constant", where=f"byte {reader.position}")
-    for _ in range(10):
-        if reader.byte() < 0x80:
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = reader.byte()
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            value -= (byte & 0x40) << shift + 1
             break
     if reader.byte() != 0x0B:
         raise ModuleError("Wasm global is not an integer constant", where=f"byte {reader.position}")
-    return kind, bool(mutable)
+    return Global(kind, bool(mutable), value)
 
 
 def _export(reader: _Reader) -> tuple[str, Export]:

@@ -8,6 +8,7 @@ from typing import cast
 import numpy as np
 import wasmtime
 
+from controller.compiler.host_kernels import HostKernels
 from controller.compiler.ir import FLOAT, Array, Quant
 from controller.compiler.quantize.functions import dequantize_array, quantize_array
 from controller.compiler.trap import LayerTrap
@@ -26,7 +27,7 @@ class Instance:
     """One instance of a module; not to be shared between threads.
 
     Args:
-        wasm: A module from `build`, of a target without imports.
+        wasm: A module from `build`.
 
     Raises:
         ModuleError: The file is no module of ours.
@@ -36,7 +37,10 @@ class Instance:
         self.meta = read_meta(wasm)
         self._store = wasmtime.Store(_engine())
         try:
-            self._instance = wasmtime.Instance(self._store, wasmtime.Module(_engine(), wasm), [])
+            module = wasmtime.Module(_engine(), wasm)
+            host = HostKernels(wasm, self.meta)
+            imports = [host.function(self._store, item) for item in module.imports]
+            self._instance = wasmtime.Instance(self._store, module, imports)
         except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
             reason = str(error).strip().splitlines()[-1].strip()
             raise ModuleError(f"the module is not valid WebAssembly: {reason}") from error

@@ -14,12 +14,14 @@ class Target:
         cpu: Clang's `-mcpu`.
         simd: Whether kernels come from `simd128/`, with their packing of weights.
         relaxed: Whether weights of 7 bits are multiplied by `i32x4.relaxed_dot_i8x16_i7x16_add_s`.
+        host: Whether kernels are the host's, with their packing of weights: `modules/abi/fleet_host.h`.
     """
 
     name: str
     cpu: str
     simd: bool = False
     relaxed: bool = False
+    host: bool = False
 
     @property
     def lane(self) -> int:
@@ -31,6 +33,7 @@ TARGETS = {
     "relaxed": Target("relaxed", "mvp+mutable_globals+simd128+relaxed_simd", simd=True, relaxed=True),
     "simd": Target("simd", "mvp+mutable_globals+simd128", simd=True),
     "mvp": Target("mvp", "mvp+mutable_globals"),
+    "mcu": Target("mcu", "mvp+mutable_globals", host=True),
 }
 
 

@@ -8,14 +8,15 @@ import wasmtime
 
 from controller.compiler.emit.calls import state_offset
 from controller.compiler.emit.constants import ConstantBlock, lay_out
+from controller.compiler.emit.host import is_hosts, lay_out_structs
 from controller.compiler.emit.layers import layer_table
 from controller.compiler.emit.source import module_source
-from controller.compiler.emit.toolchain import build_wasm
+from controller.compiler.emit.toolchain import CARRIED_STACK, HOST_STACK, build_host_wasm, build_wasm
 from controller.compiler.emit.wasm import append_meta, find_block, finish
 from controller.compiler.ir import Graph, Tensor
 from controller.compiler.plan.steps import Plan
 from controller.compiler.targets import Target
-from protocol.module import ABI, LayerMeta, ModuleMeta, Region, TensorMeta, check
+from protocol.module import ABI, HEAP_BASE, LayerMeta, ModuleMeta, Region, TensorMeta, check
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,15 @@ def emit(graph: Graph, plan: Plan, target: Target, header: Header) -> CompiledMo
         ToolchainError: Clang or the linker failed.
     """
     block = lay_out(constant for step in plan.steps for constant in step.constants)
+    host = lay_out_structs(plan, block) if target.host else None
+    block = host.block if host else block
     title = f"{header.name} {header.version} for {target.name}, written by fleet build"
-    wasm = finish(build_wasm(module_source(title, graph, plan, block), block.data, target))
+    source = module_source(title, graph, plan, block, host)
+    if host:
+        stack = HOST_STACK if all(map(is_hosts, plan.calls)) else CARRIED_STACK
+        wasm = finish(build_host_wasm(source, target, stack), block.data)
+    else:
+        wasm = finish(build_wasm(source, block.data, target))
     meta = _meta(graph, plan, target, header, _link(wasm, graph, plan, block))
     code_end = len(wasm)
     cuts: list[int] = []
@@ -95,11 +103,18 @@ def _link(wasm: bytes, graph: Graph, plan: Plan, block: ConstantBlock) -> _Linke
     """Ask the module itself where the linker put the arena and the constants."""
     engine = wasmtime.Engine()
     store = wasmtime.Store(engine)
-    exports = wasmtime.Instance(store, wasmtime.Module(engine, wasm), []).exports(store)
+    module = wasmtime.Module(engine, wasm)
+    # Nothing is run that calls what a host has.
+    imports = [
+        wasmtime.Func(store, cast(wasmtime.FuncType, item.type), lambda *_: None) for item in module.imports
+    ]
+    exports = wasmtime.Instance(store, module, imports).exports(store)
     memory = bytes(cast(wasmtime.Memory, exports["memory"]).read(store))
     arena = int(cast(wasmtime.Func, exports["output"])(store, 0)) - plan.offsets[graph.outputs[0]]
-    layers = layer_table(graph, plan, block, arena, memory.find(block.data))
-    return _Linked(arena, len(memory), layers)
+    if HEAP_BASE not in exports:
+        return _Linked(arena, len(memory), layer_table(graph, plan, block, arena, memory.find(block.data)))
+    end = int(cast(wasmtime.Global, exports[HEAP_BASE]).value(store))
+    return _Linked(arena, end, layer_table(graph, plan, block, arena, 0))
 
 
 def _meta(graph: Graph, plan: Plan, target: Target, header: Header, linked: _Linked) -> ModuleMeta:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from controller.compiler.emit import host as host_calls
 from controller.compiler.emit.calls import (
     assert_scratch,
     format_value,
@@ -12,6 +13,7 @@ from controller.compiler.emit.calls import (
     write_call,
 )
 from controller.compiler.emit.constants import ConstantBlock
+from controller.compiler.emit.host import HostBlock
 from controller.compiler.emit.tables import Tables, tables
 from controller.compiler.ir import FLOAT, Graph
 from controller.compiler.plan.steps import STATE, Plan, Step, Template
@@ -36,7 +38,9 @@ __attribute__((address_space(1))) int32_t fleet_layer;
 """
 
 
-def module_source(title: str, graph: Graph, plan: Plan, block: ConstantBlock) -> str:
+def module_source(
+    title: str, graph: Graph, plan: Plan, block: ConstantBlock, host: HostBlock | None = None
+) -> str:
     """The whole file.
 
     Args:
@@ -44,15 +48,21 @@ def module_source(title: str, graph: Graph, plan: Plan, block: ConstantBlock) ->
         graph: For inputs and outputs.
         plan: What runs where.
         block: Where constants lie.
+        host: For a target whose kernels are the host's.
     """
     sizes = {"state": state_offset(plan), "memory": max(state_offset(plan) + plan.state_size, 16)}
     parts = [f"/* {_comment(title)} */\n" + _HEAD % sizes]
     parts.extend(_templates(plan))
-    shared = tables(plan, block)
-    params = structures(plan, shared.rows)
+    if host is None:
+        shared = tables(plan, block)
+        params = structures(plan, shared.rows)
+        calls = _calls(plan, block, shared)
+    else:
+        hosts = {id(call) for step in plan.steps for call in step.calls if host_calls.is_hosts(call)}
+        shared, params = Tables((host_calls.HEAD, *host_calls.prototypes(plan)), {}), structures(plan, hosts)
+        calls = host_calls.write_calls(plan, host, params)
     parts.extend(f"static const struct {kind} {name} = {value};" for (kind, value), name in params.items())
     parts.extend(shared.source)
-    calls = _calls(plan, block, shared)
     parts.extend(_layer(index, *layer) for index, layer in enumerate(zip(plan.steps, calls, strict=True)))
     parts.append(_abi(graph, plan))
     return "\n".join(parts)

@@ -23,8 +23,12 @@ from controller.compiler.targets import Target
 STACK_BYTES = 16384
 """Shadow stack. Kernels do not recurse, and of the frames on it at most one holds a patch."""
 
+HOST_STACK, CARRIED_STACK = 256, 4096
+"""The same of modules whose kernels are the host's: layers alone, and kernels that have no large patches."""
+
 _FRAME_BYTES = 9216
 _COMPILE = ("-O3", "-g0", "-Werror=frame-larger-than=", f"-Wframe-larger-than={_FRAME_BYTES}")
+_HOST = ("-O2", "-g0", "-fPIC", "-fwrapv")
 _LEAD = 16
 _LINK = (
     "--no-entry",
@@ -33,8 +37,6 @@ _LINK = (
     "--stack-first",
     "--no-growable-memory",
     "--export=fleet_layer",
-    "-z",
-    f"stack-size={STACK_BYTES}",
 )
 
 
@@ -91,10 +93,7 @@ def kernels_object(target: Target) -> Path:
     """All kernels of a target as one object file."""
     root = resources.kernels()
     sources = _kernel_sources(target)
-    digest = sha256(repr((toolchain_version(), target, _COMPILE)).encode())
-    for path in sorted(path for pattern in ("*.c", "*.h", "*.txt") for path in root.rglob(pattern)):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    result = cache_folder() / "kernels" / f"{target.name}-{digest.hexdigest()[:32]}.o"
+    result = cache_folder() / "kernels" / f"{target.name}-{_digest((target, _COMPILE))}.o"
     if result.is_file():
         return result
     result.parent.mkdir(parents=True, exist_ok=True)
@@ -110,6 +109,39 @@ def kernels_object(target: Target) -> Path:
         # Another build may have been faster; both made the same bytes.
         os.replace(made, result)  # noqa: PTH105 - the atomic one
     return result
+
+
+@cache
+def host_library() -> Path:
+    """The kernels that modules import from their host, for this machine: a board's, but without its DSP."""
+    root = resources.kernels()
+    chosen = {path.relative_to(root / "reference"): path for path in (root / "reference").rglob("*.c")}
+    chosen |= {path.relative_to(root / "mcu"): path for path in (root / "mcu").rglob("*.c")}
+    digest = _digest(("host", _HOST))
+    result = cache_folder() / "kernels" / f"host-{digest}.so"
+    if result.is_file():
+        return result
+    result.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=result.parent) as folder:
+        made = Path(folder) / "host.so"
+        sources = [str(chosen[name].relative_to(root)) for name in sorted(chosen)]
+        _zig(
+            ["cc", "-shared", *_flags(), *_HOST, f"-I{resources.abi()}", *sources, "-o", str(made)],
+            root,
+            Path(folder),
+        )
+        os.replace(made, result)  # noqa: PTH105 - the atomic one
+    return result
+
+
+def _digest(flags: object) -> str:
+    """Of everything that compiled kernels depend on."""
+    digest = sha256(repr((toolchain_version(), flags)).encode())
+    folders = (resources.kernels(), resources.abi())
+    files = (path for root in folders for pattern in ("*.c", "*.h", "*.txt") for path in root.rglob(pattern))
+    for path in sorted(files):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:32]
 
 
 def build_wasm(source: str, constants: bytes, target: Target) -> bytes:
@@ -143,7 +175,32 @@ def build_wasm(source: str, constants: bytes, target: Target) -> bytes:
             folder,
         )
         # The linker lays data out in this order: parameters of the layers first, then the block.
-        _zig(
-            ["wasm-ld", *_LINK, "module.o", str(kernels), "constants.o", "-o", "module.wasm"], folder, folder
-        )
-        return (folder / "module.wasm").read_bytes()
+        return _link(["module.o", str(kernels), "constants.o"], STACK_BYTES, folder)
+
+
+def build_host_wasm(source: str, target: Target, stack: int) -> bytes:
+    """The same for a target whose kernels are the host's: constants are no part of the linear memory.
+
+    Args:
+        source: From `source.module_source`.
+        target: What to compile for.
+        stack: Bytes of the shadow stack.
+
+    Raises:
+        ToolchainError: Clang or the linker failed.
+    """
+    kernels = kernels_object(target)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "module.c").write_text(source)
+        flags = [*_machine(target), *_flags(), *_COMPILE, "-Oz", f"-I{resources.abi()}"]
+        root = resources.kernels()
+        _zig(["cc", "-c", *flags, str(folder / "module.c"), "-o", str(folder / "module.o")], root, folder)
+        # With these a host knows how little of the memory is ever used.
+        ends = ["--export=__heap_base", "--export=__data_end"]
+        return _link([*ends, "module.o", str(kernels)], stack, folder)
+
+
+def _link(inputs: Sequence[str], stack: int, folder: Path) -> bytes:
+    _zig(["wasm-ld", *_LINK, "-z", f"stack-size={stack}", *inputs, "-o", "module.wasm"], folder, folder)
+    return (folder / "module.wasm").read_bytes()

@@ -21,11 +21,15 @@ _Positions = NDArray[np.int64]
 _NEVER = np.iinfo(np.int64).max // 2
 
 
-def conv_s8(window: Params, pixels: int, *, planar: bool, simd: bool) -> Distance:
-    """Of `fleet_conv_s8` with one group. `simd` reads a patch, then writes it; the reference does not."""
-    if simd and not planar and _pointwise(window):
+def conv_s8(window: Params, pixels: int, *, planar: bool, patched: bool) -> Distance:
+    """Of `fleet_conv_s8` with one group.
+
+    `patched` kernels read a patch, then write it; the reference does not. A host's, with two outputs in a
+    patch, may count as one with one: it reads earlier, never later.
+    """
+    if patched and not planar and _pointwise(window):
         window = _one_row(window)
-    return _distance(window, pixels if simd else 1, planar=planar, reads_first=simd)
+    return _distance(window, pixels if patched else 1, planar=planar, reads_first=patched)
 
 
 def depthwise_conv_s8(window: Params) -> Distance:

@@ -37,13 +37,21 @@ def channels(values: Array, groups: int, *, simd: bool, multiple: int = 4) -> Ar
 def conv_s8(weights: Array, groups: int, target: Target, *, flat: bool) -> Array:
     """OHWI; for SIMD blocks of [segments][lanes][width][lane], with an offset where products are relaxed.
 
+    For a host's kernels pairs of channels, [OC / 2][words][2][4].
+
     flat: whether all rows of the kernel are one segment, see `scratch.is_flat`.
     """
     out_c, _, kernel_h, _ = weights.shape
     ohwi = weights.transpose(0, 2, 3, 1)
+    group_out = out_c // groups
+    if target.host:
+        rows: Array = ohwi.reshape(groups, group_out, -1)
+        rows = np.pad(rows, ((0, 0), (0, group_out % 2), (0, -rows.shape[-1] % 4)))
+        pairs: Array = rows.reshape(groups, -1, 2, rows.shape[-1] // 4, 4).transpose(0, 1, 3, 2, 4)
+        return pairs
     if not target.simd:
         return ohwi
-    group_out, lane, segments = out_c // groups, target.lane, 1 if flat else kernel_h
+    lane, segments = target.lane, 1 if flat else kernel_h
     rows = ohwi.reshape(groups, group_out, segments, -1)
     rows = np.pad(rows, ((0, 0), (0, -group_out % 4), (0, 0), (0, -rows.shape[-1] % lane)))
     if target.relaxed:
@@ -57,8 +65,8 @@ def conv_s8(weights: Array, groups: int, target: Target, *, flat: bool) -> Array
 
 
 def conv_bias_s8(bias: Array, weights: Array, zero_point: int, groups: int, target: Target) -> Array:
-    """[groups][OC], padded for SIMD; for relaxed products less what the zero point of the input adds."""
-    if target.relaxed:
+    """[groups][OC], padded for SIMD; less what the input's zero point adds where kernels do not see to it."""
+    if target.relaxed or target.host:
         bias = _without_zero_point(bias, weights, zero_point)
     return channels(bias, groups, simd=target.simd)
 
@@ -76,20 +84,23 @@ def winograd_conv_s8(weights: Array) -> Array:
     return weights.reshape(out_c // 16, 16, in_c // 2, 2, *kernel).transpose(0, 2, 4, 5, 1, 3)
 
 
-def depthwise_conv_s8(weights: Array, *, simd: bool) -> Array:
-    """[kernel_h][kernel_w][C]; for SIMD [C8 / 8][taps / 2][8][2]."""
-    if not simd:
-        return weights[:, 0].transpose(1, 2, 0)
+def depthwise_conv_s8(weights: Array, target: Target) -> Array:
+    """[kernel_h][kernel_w][C]; for SIMD [C8 / 8][taps / 2][8][2], for a host's kernels [C4 / 4][taps][4]."""
     taps = weights.reshape(len(weights), -1)
+    if target.host:
+        return np.pad(taps, ((0, -len(taps) % 4), (0, 0))).reshape(-1, 4, taps.shape[1]).transpose(0, 2, 1)
+    if not target.simd:
+        return weights[:, 0].transpose(1, 2, 0)
     padded = np.pad(taps, ((0, -len(taps) % DEPTHWISE_BLOCK), (0, taps.shape[1] % 2)))
     return padded.reshape(-1, DEPTHWISE_BLOCK, padded.shape[1] // 2, 2).transpose(0, 2, 1, 3)
 
 
-def depthwise_bias_s8(bias: Array, weights: Array, zero_point: int, *, simd: bool) -> Array:
-    """[C]; for SIMD [C8], less what the input's zero point adds to a sum."""
-    if not simd:
+def depthwise_bias_s8(bias: Array, weights: Array, zero_point: int, target: Target) -> Array:
+    """[C]; for SIMD [C8]; but for the reference less what the input's zero point adds to a sum."""
+    if not (target.simd or target.host):
         return bias
-    return channels(_without_zero_point(bias, weights, zero_point), 1, simd=simd, multiple=DEPTHWISE_BLOCK)
+    less = _without_zero_point(bias, weights, zero_point)
+    return channels(less, 1, simd=target.simd, multiple=DEPTHWISE_BLOCK)
 
 
 def conv_f32(weights: Array, groups: int, *, simd: bool) -> Array:

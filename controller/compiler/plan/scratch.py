@@ -3,6 +3,7 @@
 from bisect import bisect_right
 
 from controller.compiler.plan.steps import Params, Scratch
+from controller.compiler.targets import Target
 
 _PATCH_BYTES = 16384
 """The largest patch of more than four outputs: half of a common L1 cache."""
@@ -19,14 +20,17 @@ def _round_up(n: int, multiple: int) -> int:
     return -(-n // multiple) * multiple
 
 
-def conv_s8(window: Params, groups: int, lane: int, limit: int | None = None) -> tuple[Scratch, int]:
+def conv_s8(window: Params, groups: int, target: Target, limit: int | None = None) -> tuple[Scratch, int]:
     """Scratch of `fleet_conv_s8`, and patch_pixels.
 
     As many pixels as fit into a patch, a multiple of 4, but at least 4: each patch reads all weights again.
     Those of a flat patch, in which windows share nothing, are few: they stay on the stack.
-    Only a limit makes it fewer. lane: of the target.
+    Only a limit makes it fewer. A host's kernel has two outputs at a time, the reference needs none.
     """
-    line = _line(window)
+    lane, line = target.lane, _line(window)
+    if target.host:
+        nbytes = 2 * _round_up(window["kernel_h"] * window["kernel_w"] * (window["in_c"] // groups), 4)
+        return Scratch(nbytes, "", nbytes), 1
 
     def patch(pixels: int) -> int:
         return _conv_s8(window, groups, pixels, lane)[0]
@@ -42,9 +46,10 @@ def conv_s8(window: Params, groups: int, lane: int, limit: int | None = None) ->
     if limit is not None:
         fewer = (most(min(max(limit, _STACK_PATCH), bound)), min(line, 2), 1)
         pixels = next((count for count in fewer if _scratch(patch(count)) <= limit), 1)
-    least = _scratch(patch(1))
     nbytes, macro = _conv_s8(window, groups, pixels, lane)
-    return Scratch(_scratch(nbytes), macro, least), pixels
+    if not target.simd:
+        return Scratch(0, macro), pixels
+    return Scratch(_scratch(nbytes), macro, _scratch(patch(1))), pixels
 
 
 def _conv_s8(window: Params, groups: int, pixels: int, lane: int) -> tuple[int, str]:
@@ -107,14 +112,18 @@ def _line(window: Params) -> int:
     return int(window["out_w"])
 
 
-def matmul_s8(window: Params, lane: int, limit: int | None = None) -> tuple[Scratch, int]:
+def matmul_s8(window: Params, target: Target, limit: int | None = None) -> tuple[Scratch, int]:
     """Scratch of `fleet_matmul_s8`, and patch_rows: as for a 1x1 convolution over the rows."""
-    space, rows = conv_s8(window, 1, lane, limit)
+    space, rows = conv_s8(window, 1, target, limit)
     return Scratch(space.nbytes, f"FLEET_MATMUL_S8_SCRATCH({rows}, {window['in_c']})", space.least), rows
 
 
-def depthwise_conv_s8(window: Params) -> Scratch:
+def depthwise_conv_s8(window: Params, target: Target) -> Scratch:
     """Scratch of `fleet_depthwise_conv_s8`."""
     kernel_h, kernel_w, channels = window["kernel_h"], window["kernel_w"], window["in_c"]
+    if target.host:
+        nbytes = _round_up(channels, 4) + 4 * kernel_h * kernel_w
+        return Scratch(nbytes, "", nbytes)
     macro = f"FLEET_DEPTHWISE_CONV_S8_SCRATCH({kernel_h}, {kernel_w}, {channels})"
-    return Scratch(_scratch(24 * _round_up(kernel_h * kernel_w, 2) + channels), macro)
+    nbytes = 24 * _round_up(kernel_h * kernel_w, 2) + channels
+    return Scratch(_scratch(nbytes) if target.simd else 0, macro)

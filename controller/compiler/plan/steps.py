@@ -55,10 +55,6 @@ class Scratch:
     macro: str
     least: int = 0
 
-    def on(self, *, simd: bool) -> "Scratch":
-        """This on a target: only SIMD kernels need any."""
-        return self if simd else Scratch(0, self.macro)
-
 
 @dataclass(frozen=True)
 class Template:
@@ -168,3 +164,8 @@ class Plan:
     scratch: dict[int, int] = field(default_factory=dict)
     state: dict[str, int] = field(default_factory=dict)
     state_size: int = 0
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every call, in the order in which they run."""
+        return [call for step in self.steps for call in step.calls]

@@ -50,7 +50,7 @@ def _constant_s8(site: Site, parts: Convolution) -> Call:
     site.require_narrow(parts.weights)
     flat = scratch.is_flat(parts.window, 1, site.target.lane)
     weights = packing.conv_s8(parts.weights, 1, site.target, flat=flat)
-    space, patch_rows = scratch.matmul_s8(parts.window, site.target.lane, site.scratch_limit)
+    space, patch_rows = scratch.matmul_s8(parts.window, site.target, site.scratch_limit)
     return Call(
         "fleet_matmul_s8",
         "fleet_matmul_s8_params",
@@ -69,7 +69,7 @@ def _constant_s8(site: Site, parts: Convolution) -> Call:
             site.constant("multipliers", packing.channels(scales, 1, simd=simd)),
             Slot(site.out.name),
         ),
-        space.on(simd=simd),
+        space,
     )
 
 

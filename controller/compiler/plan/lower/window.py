@@ -91,7 +91,8 @@ def conv(site: Site) -> Step:
 
 def _conv_s8(site: Site, parts: Convolution) -> tuple[Call, Distance | None]:
     """The call, and how far its output may run over its input."""
-    simd, window, groups = site.target.simd, parts.window, parts.groups
+    target, window, groups = site.target, parts.window, parts.groups
+    simd = target.simd
     scales = multipliers(site.quant(0), site.quant(1), site.out_quant, window["out_c"])
     planar = reads_planes(site.tensor(0), groups)
     kernel = "fleet_depthwise_conv_s8" if parts.depthwise else "fleet_conv_s8"
@@ -99,10 +100,10 @@ def _conv_s8(site: Site, parts: Convolution) -> tuple[Call, Distance | None]:
     distance: Distance | None = None
     bias = parts.bias.astype("int32")
     if parts.depthwise:
-        weights = packing.depthwise_conv_s8(parts.weights, simd=simd)
-        bias = packing.depthwise_bias_s8(bias, parts.weights, site.quant(0).zero_point, simd=simd)
+        weights = packing.depthwise_conv_s8(parts.weights, target)
+        bias = packing.depthwise_bias_s8(bias, parts.weights, site.quant(0).zero_point, target)
         scales = packing.channels(scales, 1, simd=simd, multiple=packing.DEPTHWISE_BLOCK)
-        space, pixels = scratch.depthwise_conv_s8(window), 1
+        space, pixels = scratch.depthwise_conv_s8(window, target), 1
         distance = overlap.depthwise_conv_s8(window)
     else:
         scales = packing.channels(scales, groups, simd=simd)
@@ -111,12 +112,12 @@ def _conv_s8(site: Site, parts: Convolution) -> tuple[Call, Distance | None]:
             space, pixels = winograd
         else:
             site.require_narrow(parts.weights)
-            flat = scratch.is_flat(window, groups, site.target.lane)
-            weights = packing.conv_s8(parts.weights, groups, site.target, flat=flat)
-            bias = packing.conv_bias_s8(bias, parts.weights, site.quant(0).zero_point, groups, site.target)
-            space, pixels = scratch.conv_s8(window, groups, site.target.lane, site.scratch_limit)
+            flat = scratch.is_flat(window, groups, target.lane)
+            weights = packing.conv_s8(parts.weights, groups, target, flat=flat)
+            bias = packing.conv_bias_s8(bias, parts.weights, site.quant(0).zero_point, groups, target)
+            space, pixels = scratch.conv_s8(window, groups, target, site.scratch_limit)
             if groups == 1:
-                distance = overlap.conv_s8(window, pixels, planar=planar, simd=simd)
+                distance = overlap.conv_s8(window, pixels, planar=planar, patched=simd or target.host)
     call = Call(
         kernel,
         "fleet_conv_s8_params",
@@ -136,7 +137,7 @@ def _conv_s8(site: Site, parts: Convolution) -> tuple[Call, Distance | None]:
             site.constant("multipliers", scales),
             Slot(site.out.name),
         ),
-        space.on(simd=simd),
+        space,
     )
     return call, distance
 
