@@ -10,18 +10,21 @@ CPU = {
     "mvp": "mvp+mutable_globals",
     "simd": "mvp+mutable_globals+simd128",
     "relaxed": "mvp+mutable_globals+simd128+relaxed_simd",
+    # What boards have; here without the instructions for signals that some of them add.
+    "mcu": "mvp+mutable_globals",
 }
+VARIANTS = {"simd": "simd128", "relaxed": "simd128", "mcu": "mcu"}
 OPTIMIZED = ["-O3"]
 # Undefined behaviour traps.
 CHECKED = ["-O1", "-fsanitize=undefined", "-fsanitize-trap=undefined"]
 
 
 def sources(target: str) -> list[Path]:
-    """The files of a target: the references, their SIMD128 variants where there are any, and helpers."""
+    """The files of a target: the references, their variants where there are any, and helpers."""
     chosen = {path.relative_to(KERNELS / "reference"): path for path in (KERNELS / "reference").rglob("*.c")}
-    if target != "mvp":
-        fast = KERNELS / "simd128"
-        chosen |= {path.relative_to(fast): path for path in fast.rglob("*.c")}
+    if target in VARIANTS:
+        fast = KERNELS / VARIANTS[target]
+        chosen |= {path.relative_to(fast): path for path in fast.rglob("*.c") if path.parent.name != "host"}
     return [chosen[name] for name in sorted(chosen)]
 
 

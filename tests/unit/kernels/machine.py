@@ -26,6 +26,19 @@ def pack_params(*fields: Any) -> bytes:
     return packed
 
 
+def _board_scratch(kernel: str, *parameters: int) -> int:
+    def fours(count: int) -> int:
+        return -(-count // 4) * 4
+
+    if kernel == "fleet_depthwise_conv_s8":
+        kernel_h, kernel_w, channels = parameters
+        return fours(channels) + 4 * kernel_h * kernel_w
+    if kernel == "fleet_conv_s8":
+        _, kernel_h, kernel_w, _, channels = parameters
+        return 2 * fours(kernel_h * kernel_w * channels)
+    return 2 * fours(parameters[1]) if kernel == "fleet_matmul_s8" else 0
+
+
 class Machine:
     """One instance of the kernel library of a target."""
 
@@ -41,7 +54,9 @@ class Machine:
         self.start = -(-self.exports["__heap_base"].value(self.store) // 16) * 16
 
     def scratch(self, kernel: str, *parameters: int) -> int:
-        """What the header's macro says."""
+        """What the header's macro says; of a board's kernels what `fleet_host_call` asks for."""
+        if self.target == "mcu":
+            return _board_scratch(kernel, *parameters)
         return self.exports[f"scratch_{kernel}"](self.store, *parameters)
 
     def load(self, buffers: Sequence[bytes]) -> list[int]:

@@ -22,6 +22,16 @@ def conv_s8(target, weights, bias, multipliers, *, groups=1, step=1, zero_point)
     """step: columns between neighbouring windows."""
     if target == "mvp":
         return [weights.transpose(0, 2, 3, 1), bias, multipliers]
+    if target == "mcu":
+        rows = weights.transpose(0, 2, 3, 1).reshape(groups, len(weights) // groups, -1)
+        rows = np.pad(rows, ((0, 0), (0, rows.shape[1] % 2), (0, -rows.shape[2] % 4)))
+        # Of each pair of channels four weights of the one, then four of the other.
+        pairs = [
+            np.stack([group[channel].reshape(-1, 4), group[channel + 1].reshape(-1, 4)], axis=1)
+            for group in rows
+            for channel in range(0, rows.shape[1], 2)
+        ]
+        return [np.stack(pairs), less_zero_point(weights, bias, zero_point), multipliers]
     lane = 4 if target == "relaxed" else 2
     out_c, ic, kernel_h, kernel_w = weights.shape
     flat = step * ic % lane or (kernel_h > 1 and kernel_w * ic < 8)
@@ -61,6 +71,10 @@ def depthwise_conv_s8(target, weights, bias, multipliers, zero_point):
         return [weights[:, 0].transpose(1, 2, 0), bias, multipliers]
     channels, _, kernel_h, kernel_w = weights.shape
     taps = weights.reshape(channels, kernel_h * kernel_w)
+    if target == "mcu":
+        padded = np.pad(taps, ((0, -channels % 4), (0, 0)))
+        packed = [padded[channel : channel + 4].T for channel in range(0, channels, 4)]
+        return [np.stack(packed), less_zero_point(weights, bias, zero_point), multipliers]
     padded = np.pad(taps, ((0, -channels % 8), (0, kernel_h * kernel_w % 2)))
     packed = padded.reshape(-1, 8, (kernel_h * kernel_w + 1) // 2, 2).transpose(0, 2, 1, 3)
     wrapped = less_zero_point(weights, bias, zero_point)
@@ -70,7 +84,7 @@ def depthwise_conv_s8(target, weights, bias, multipliers, zero_point):
 def conv_f32(target, weights, bias, groups):
     out_c, ic, kernel_h, kernel_w = weights.shape
     grouped = weights.reshape(groups, out_c // groups, ic, kernel_h, kernel_w).transpose(0, 3, 4, 2, 1)
-    if target == "mvp":
+    if target in {"mvp", "mcu"}:
         return [grouped, bias]
     grouped = np.pad(grouped, ((0, 0), (0, 0), (0, 0), (0, 0), (0, -(out_c // groups) % 4)))
     packed = [

@@ -143,7 +143,8 @@ def check_winograd(machines, layer):
     layer = replace(layer, planar=False)
     w = layer.window
     wanted = expect(layer)
-    for machine in machines:
+    # No module for a board calls it.
+    for machine in (machine for machine in machines if machine.target != "mcu"):
         constants = packing.winograd_conv_s8(machine.target, layer.weights, layer.bias, layer.multipliers)
         actual = machine.call(
             "fleet_winograd_conv_s8",

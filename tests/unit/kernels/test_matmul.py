@@ -6,7 +6,7 @@ from tests.unit.kernels.machine import pack_params
 
 
 def check_s8(machines, rng, rows, depth, columns):
-    for targets, bits in ((("mvp", "simd"), 8), (("relaxed",), 7)):
+    for targets, bits in ((("mvp", "simd", "mcu"), 8), (("relaxed",), 7)):
         check_bits(
             [machine for machine in machines if machine.target in targets], rng, (rows, depth, columns), bits
         )

@@ -40,11 +40,11 @@ def check(machine, kernel, layer, *, distance, constants, scratch):
 def check_conv(machines, layer):
     w = layer.window
     for machine in machines:
-        simd = machine.target != "mvp"
+        patched, pixels = machine.target != "mvp", layer.patch_pixels if machine.target != "mcu" else 1
         taken = narrow(layer) if machine.target == "relaxed" else layer
         sizes = (layer.patch_pixels, w.kernel_h, w.kernel_w, step(w), w.in_c)
         scratch = machine.scratch("fleet_conv_s8", *sizes)
-        distance = overlap.conv_s8(as_params(w), layer.patch_pixels, planar=layer.planar, simd=simd)
+        distance = overlap.conv_s8(as_params(w), pixels, planar=layer.planar, patched=patched)
         constants = packing.conv_s8(
             machine.target,
             taken.weights,
@@ -102,7 +102,7 @@ def test_one_pixel_nearer_differs(machines, rng, monkeypatch):
     layer = replace(make(rng, w, 1), planar=False, patch_pixels=2, clamp=(-128, 127))
     layer = replace(layer, multipliers=np.full(8, 0.01, np.float32))
     simd = next(machine for machine in machines if machine.target == "simd")
-    near = overlap.conv_s8(as_params(w), 2, planar=False, simd=True)
+    near = overlap.conv_s8(as_params(w), 2, planar=False, patched=True)
     assert near.above is not None
     check_conv([simd], layer)
     for nearer in (replace(near, below=near.below - 8), replace(near, above=near.above - 8)):

@@ -90,8 +90,13 @@ class Site:
         overlap: Distance | None = None,
         op: str = "",
     ) -> Step:
-        """The layer that these calls make. `overlap` is from the first input."""
+        """The layer that these calls make; none is needed for outputs without elements.
+
+        `overlap` is from the first input.
+        """
         out = self.out
+        if not any(tensor.size for tensor in self.outs):
+            calls = ()
         op = op or self.node.op
         outputs = tuple(self.node.outputs)
         over = None if overlap is None else (self.node.inputs[0], overlap)

@@ -36,13 +36,15 @@ def concat(site: Site) -> Step:
     out_strides, start, calls = tensor_strides(out), 0, []
     for index in range(len(site.node.inputs)):
         x = site.tensor(index)
+        if not x.size:
+            continue
         sizes, (read, written) = loops(x.shape, out.memory, [tensor_strides(x), out_strides])
         offset = start * out_strides[axis] * out.dtype.itemsize
         params = strided_copy_params(out.dtype.itemsize, sizes, read, written)
         arguments = (site.argument(index), Slot(out.name, offset))
         calls.append(Call("fleet_strided_copy", "fleet_strided_copy_params", params, arguments))
         start += x.shape[axis]
-    return site.step(*calls, detail=f"Concat {len(calls)} inputs")
+    return site.step(*calls, detail=f"Concat {len(site.node.inputs)} inputs")
 
 
 LOWERINGS: dict[str, Lowering] = {**dict.fromkeys(VIEWS, move), "Concat": concat, "Transpose": transpose}

@@ -143,7 +143,8 @@ def cases() -> list[Case]:
             check(f"a data count, {name}", _with(12, b"\0", target=name), accept())
             for name in ("simd", "relaxed")
         ),
-        check("functions of the host, mcu", module(_imported(), target="mcu"), accept()),
+        check("functions of the host, mcu", _mcu(_conv()), accept()),
+        check("no functions of the host, mcu", _mcu(b"\0"), accept()),
         check(
             "a length in five bytes",
             _MAGIC + b"\1" + _long(section(1, sound()[1])[1:]) + good[8:][2 + len(sound()[1]) :],
@@ -178,6 +179,18 @@ def cases() -> list[Case]:
         check("two tables", _with(4, vector(b"\x70\x01\x01\x01", b"\x70\x01\x01\x01"))),
         check("a table of external references", _with(4, vector(b"\x6f\x01\x01\x01"))),
         check("an import, mvp", module(_imported())),
+        check("an import of another module, mcu", _mcu(_conv(module="env"))),
+        check("an import that no host has, mcu", _mcu(_conv(name="system"))),
+        check("an import of another type, mcu", _mcu(_conv(kind=0))),
+        check("an import of a type that there is not, mcu", _mcu(_conv(kind=99))),
+        check("an import twice, mcu", _mcu(b"\2" + 2 * _conv()[1:])),
+        check("without the end of its memory, mcu", _mcu(_conv(), without="__heap_base")),
+        check("without the end of its data, mcu", _mcu(_conv(), without="__data_end")),
+        check("an end of its memory that changes, mcu", _mcu(_conv(), end=b"\x7f\1\x41\x80\x08\x0b")),
+        check("less memory than its end says, mcu", _mcu(_conv(), memory=1023)),
+        check(
+            "an end beyond its memory, mcu", _mcu(_conv(), end=b"\x7f\0\x41\x81\x80\x04\x0b", memory=65537)
+        ),
         check("an imported memory", _with(2, vector(env + b"\2\0\1"), target="mcu")),
         check("an imported global", _with(2, vector(env + b"\3\x7f\0"), target="mcu")),
         check("no memory", module({k: v for k, v in sound().items() if k != 5})),
@@ -265,11 +278,30 @@ def cases() -> list[Case]:
     ]
 
 
-def _imported() -> Sections:
-    """A module whose first function is the host's, so that all others move by one."""
-    moved = {name: (kind, number + (kind == 0)) for name, (kind, number) in EXPORTS.items()}
-    entry = b"\x03env\x01f\0\2"
-    return sound() | {2: vector(entry), 7: vector(*(export(name, *place) for name, place in moved.items()))}
+def _imported(count: int = 1, entries: bytes | None = None) -> Sections:
+    """A module whose first functions are the host's, so that all others move behind them."""
+    moved = {name: (kind, number + count * (kind == 0)) for name, (kind, number) in EXPORTS.items()}
+    given = vector(b"\x03env\x01f\0\2") if entries is None else entries
+    return sound() | {2: given, 7: vector(*(export(name, *place) for name, place in moved.items()))}
+
+
+def _conv(module: str = "fleet", name: str = "fleet_conv_s8", kind: int = 3) -> bytes:
+    """An import section with one entry; type 3 is that of a convolution."""
+    names = b"".join(leb(len(text)) + text.encode() for text in (module, name))
+    return vector(names + b"\0" + leb(kind))
+
+
+def _mcu(
+    imports: bytes, *, without: str = "", end: bytes = b"\x7f\0\x41\x80\x08\x0b", memory: int = 1024
+) -> bytes:
+    """A module for a board, whose linear memory ends at 1024."""
+    parts = _imported(imports[0], imports)
+    parts[1] = vector(*(function_type(0, 1), function_type(1, 1), function_type(0, 0)), function_type(7, 0))
+    parts[6] = vector(b"\x7f\x01\x41\x80\x02\x0b", b"\x7f\x01\x41\x7f\x0b", end, b"\x7f\0\x41\x80\x02\x0b")
+    places = {name: (kind, number + imports[0] * (kind == 0)) for name, (kind, number) in EXPORTS.items()}
+    places |= {"__heap_base": (3, 2), "__data_end": (3, 3)}
+    parts[7] = vector(*(export(name, *place) for name, place in places.items() if name != without))
+    return module(parts, target="mcu", memory=memory)
 
 
 def _long(sized: bytes) -> bytes:
