@@ -32,7 +32,6 @@ class SecuredBroker:
         folder.mkdir(parents=True, exist_ok=True)
         if kind == "mosquitto":
             text = (DEPLOY / "mosquitto/fleet-tls.conf").read_text()
-            text = text.replace("/etc/mosquitto/fleet/acl", str(DEPLOY / "mosquitto/acl"))
             text = text.replace("/etc/mosquitto/fleet", str(access)).replace(
                 "/var/lib/mosquitto", str(folder)
             )

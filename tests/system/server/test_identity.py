@@ -28,13 +28,19 @@ class Place:
         self.access = Access(folder / "access", ["127.0.0.1"], datetime.now(UTC))
         stack.callback(self.access.close)
         self.devices = {"dev-1": ONE, "dev-2": TWO}
-        self.access.write(self.devices, (), datetime.now(UTC))
+        self.apps = {}
+        self.write()
         self.broker = SecuredBroker(kind, folder / "broker", self.access.folder)
         stack.callback(self.broker.stop)
         self.access.reload = lambda: os.kill(self.broker.pid, signal.SIGHUP)
         self.one = Holder(self.access, "dev-1", ONE, folder)
         self.two = Holder(self.access, "dev-2", TWO, folder)
         self.controller = self.client("fleet_controller", self.access.context()).joined()
+
+    def write(self, *revoked):
+        """Who may connect, as `self.devices` and `self.apps` have it now."""
+        serials = [holder.certificate.serial_number for holder in revoked]
+        self.access.write(self.devices, self.apps, serials, datetime.now(UTC))
 
     def client(self, name, tls):
         made = Client(self.broker.port, name, tls)
@@ -173,7 +179,8 @@ def test_a_revoked_device_is_cut_off_within_a_minute(place):
     device, other = place.device(place.one), place.device(place.two)
     device.subscribe(topics.device("dev-1", "desired"))
     began = time.monotonic()
-    place.access.write({"dev-2": TWO}, [place.one.certificate.serial_number], datetime.now(UTC))
+    del place.devices["dev-1"]
+    place.write(place.one)
     place.access.cut_off(["dev-1"], place.broker.url, datetime.now(UTC))
     assert device.lost.wait(60)
     seconds = time.monotonic() - began
@@ -189,9 +196,8 @@ def test_a_revoked_device_is_cut_off_within_a_minute(place):
 
 
 def test_an_old_certificate_does_not_come_back_with_a_new_device_of_its_name(place):
-    place.access.write(
-        {"dev-1": bytes([9] * 32), "dev-2": TWO}, [place.one.certificate.serial_number], datetime.now(UTC)
-    )
+    place.devices["dev-1"] = bytes([9] * 32)
+    place.write(place.one)
     wait_until(lambda: not admitted(place, place.one), "the old one is refused")
     new = Holder(place.access, "dev-1", bytes([9] * 32), place.folder)
     assert place.device(new).connected.is_set()
