@@ -5,6 +5,7 @@ that a device claimed or an operator gave.
 """
 
 import ipaddress
+import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +18,6 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
     load_pem_private_key,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -142,7 +142,7 @@ class Authority:
         return self._client(_key_of(request, device), device, device_uri(device, public_key), now, lifetime)
 
     def application(self, request: bytes, name: str, now: datetime, lifetime: timedelta) -> x509.Certificate:
-        """Sign an application's request; its key tells it from a later one of the same name.
+        """Sign an application's request, as one that is told from every other of the same name.
 
         Args:
             request: PKCS #10 in DER.
@@ -154,9 +154,9 @@ class Authority:
             RefusedError: as `device`.
         """
         user = app_user(name)
-        key = _key_of(request, user)
-        digest = sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-        return self._client(key, user, f"urn:fleet:{user}:{digest[:8].hex()}", now, lifetime)
+        # Not of its key, which somebody could bring again after it was stolen and the application removed.
+        uri = f"urn:fleet:{user}:{secrets.token_hex(8)}"
+        return self._client(_key_of(request, user), user, uri, now, lifetime)
 
     def controller(self, key: ec.EllipticCurvePublicKey, now: datetime) -> x509.Certificate:
         """The controller's own, as a client of the broker."""
