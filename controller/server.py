@@ -301,6 +301,7 @@ def _ticking(service: Service, access: Access) -> Iterator[None]:
             try:
                 service.intake.tick()
                 access.renew(datetime.now(UTC))
+                service.applications.tick()
             except Exception:
                 # A full disk must not end what renews assignments once there is room again.
                 log.exception("what lags was not looked at")

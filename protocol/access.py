@@ -1,11 +1,11 @@
-"""Who may do what at the controller, and the resources of `/api/v1/tokens` and `/api/v1/audit`."""
+"""Who may do what at the controller, and the resources of tokens, applications and the audit log."""
 
 from enum import IntEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from protocol.api import HexDigest, Page, Resource
+from protocol.api import Credentials, Hex, HexDigest, Page, Resource
 from protocol.message import Name
 
 RoleName = Literal["viewer", "operator", "release-manager", "owner"]
@@ -16,7 +16,8 @@ class Role(IntEnum):
 
     Attributes:
         VIEWER: Reads everything but what is confidential.
-        OPERATOR: Decides what runs where: devices, groups, pushes of releases that exist, rollouts.
+        OPERATOR: Decides what runs where: devices, groups, pushes of releases that exist, rollouts; and which
+            applications may ask devices.
         RELEASE_MANAGER: Makes and withdraws releases.
         OWNER: Makes and revokes tokens, brings new roots.
     """
@@ -71,6 +72,35 @@ class Me(Resource):
 
     name: str
     role: RoleName
+
+
+AppName = Annotated[Name, Field(max_length=60)]
+"""Of an application: the common name of its certificate, `app:NAME`, has at most 64 characters."""
+
+
+class AppCreate(Resource):
+    """A certificate for an application that asks devices for inferences over MQTT."""
+
+    name: AppName
+    days: Annotated[int, Field(ge=1, le=3650)] = 365
+    """Until it expires."""
+    request: Hex
+    """PKCS #10 in DER, of a P-256 key."""
+
+
+class App(Resource):
+    """An application that the broker admits."""
+
+    name: str
+    created: int
+    expires: int
+
+
+class NewApp(App):
+    """The answer with its certificate, and where to go with it."""
+
+    broker: str
+    credentials: Credentials
 
 
 class AuditEntry(Resource):

@@ -93,7 +93,7 @@ class Claim(Resource):
 
 
 class Credentials(Resource):
-    """Who a device is at the broker, and who the broker is to it; X.509 in DER."""
+    """Who a device or an application is at the broker, and who the broker is to it; X.509 in DER."""
 
     certificate: Hex
     authority: Hex
@@ -515,6 +515,9 @@ GET    /api/v1/me                              access.Me
 POST   /api/v1/tokens                          access.TokenCreate -> 201 access.NewToken
 GET    /api/v1/tokens                          list[access.Token]
 DELETE /api/v1/tokens/{name}                   204
+POST   /api/v1/apps                            access.AppCreate -> 201 access.NewApp
+GET    /api/v1/apps                            list[access.App]
+DELETE /api/v1/apps/{name}                     204
 GET    /api/v1/audit?cursor=&limit=            access.AuditPage
 """
 """Method, path, and what goes in and out. Writes take an `Idempotency-Key` header."""

@@ -11,6 +11,8 @@ DEVICE_WRITES = frozenset({"reported", "presence", "nonce", "result", "telemetry
 DEVICE_LEAVES = DEVICE_READS | DEVICE_WRITES
 SHARED_READS = frozenset({"root", "manifest", "chunk"})
 """What every device reads: `fleet/v1/root/<n>` and so on."""
+APP_READS, APP_WRITES = frozenset({"infer/out"}), frozenset({"infer/in"})
+"""What an application reads and writes of every device."""
 _NAME = re.compile(NAME_PATTERN)
 
 

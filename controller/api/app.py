@@ -235,6 +235,18 @@ def make_app(service: Service, token: str, ticks: Callable[[], float] = time.mon
     def revoke_token(name: Name) -> None:
         tokens.revoke(name)
 
+    @app.post(f"{v1}/apps", status_code=201, dependencies=operates)
+    def add_app(request: access.AppCreate) -> access.NewApp:
+        return service.applications.create(request)
+
+    @app.get(f"{v1}/apps", dependencies=views)
+    def list_apps() -> list[access.App]:
+        return service.applications.list()
+
+    @app.delete(f"{v1}/apps/{{name}}", status_code=204, dependencies=operates)
+    def remove_app(name: Name) -> None:
+        service.applications.remove(name)
+
     @app.get(f"{v1}/audit", dependencies=views)
     def audit(cursor: Cursor = None, limit: Limit = 500) -> access.AuditPage:
         return service.audit.page(cursor, limit)

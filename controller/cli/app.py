@@ -52,6 +52,7 @@ COMMANDS = {
     "group": _entry("groups", "app", "List and change groups of devices."),
     "login": _entry("login", "login", "Remember a controller and your token for it."),
     "token": _entry("tokens", "app", "Make, list and revoke tokens of people and programs."),
+    "app": _entry("apps", "app", "Admit applications that ask devices over MQTT, list and remove them."),
     "audit": _entry("audit", "app", "Show who changed what, and prove that it is unaltered."),
     "keys": _entry("keys", "app", "Make, show and change the signing keys, and who may sign what."),
     "sign": _entry("sign", "sign", "Sign what waits in a file; publish it once enough have signed."),

@@ -220,6 +220,18 @@ class Client:
         """Refuse a token from now on."""
         self._request("DELETE", f"/tokens/{check_name(name, 'token name')}")
 
+    def create_app(self, request: access.AppCreate) -> access.NewApp:
+        """Have an application's certificate signed."""
+        return self._send(access.NewApp, "POST", "/apps", request)
+
+    def apps(self) -> list[access.App]:
+        """All applications that the broker admits."""
+        return self._get(list[access.App], "/apps")
+
+    def remove_app(self, name: str) -> None:
+        """Revoke an application's certificate; the broker cuts it off."""
+        self._request("DELETE", f"/apps/{check_name(name, 'application name')}")
+
     def audit(self, after: int = 0) -> Iterator[access.AuditEntry]:
         """Entries of the audit log with higher numbers, oldest first."""
         cursor: str | None = str(after)

@@ -19,18 +19,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from paho.mqtt.enums import CallbackAPIVersion
 
-from controller.delivery.authority import CONTROLLER_URI, Authority, device_uri, key_pem, renewal_time
+from controller.delivery.authority import Authority, key_pem, renewal_time
 from controller.delivery.files import write
-from protocol import topics
+from controller.delivery.permissions import mosquitto_acl, nats_users
 from protocol.errors import FleetError, InputError
 
 log = logging.getLogger(__name__)
 
 AUTHORITY, SERVER, SERVER_KEY, CLIENT = "ca.pem", "server.pem", "server.key", "controller.pem"
-REVOKED, NATS_USERS = "revoked.pem", "nats-users.conf"
+REVOKED, MOSQUITTO_ACL, NATS_USERS = "revoked.pem", "acl", "nats-users.conf"
 _KICKS = (0.5, 2.0, 5.0, 10.0)
-"""Seconds before each takeover of a revoked device's session: a broker that is told to read its files
-again may admit the device once more before it has."""
+"""Seconds before each takeover of a revoked session: a broker that is told to read its files
+again may admit its holder once more before it has."""
 _TIMEOUT, _RELOAD = 5.0, 30.0
 
 
@@ -61,7 +61,7 @@ class Access:
         if self._hosts:
             self._own(now)
             if not (folder / NATS_USERS).exists():
-                self.write({}, (), now)
+                self.write({}, {}, (), now)
 
     def _load(self, now: datetime) -> Authority:
         key, certificate = self.folder / "ca.key", self.folder / AUTHORITY
@@ -104,11 +104,18 @@ class Access:
                 self._tls.load_cert_chain(self.folder / CLIENT)
             self.reload()
 
-    def write(self, devices: Mapping[str, bytes], revoked: Iterable[int], now: datetime) -> None:
+    def write(
+        self,
+        devices: Mapping[str, bytes],
+        apps: Mapping[str, str | None],
+        revoked: Iterable[int],
+        now: datetime,
+    ) -> None:
         """Write down who may connect, and tell the broker.
 
         Args:
             devices: Name to X25519 public key, of those that claimed their places.
+            apps: Application to the URI of its certificate; None if it may no longer do anything.
             revoked: Serial numbers of certificates that hold no longer.
             now: The moment.
 
@@ -118,7 +125,9 @@ class Access:
         if not self._hosts:
             return
         write(self.folder / REVOKED, self.authority.revocations(revoked, now))
-        write(self.folder / NATS_USERS, nats_users(devices).encode(), 0o600)
+        write(self.folder / MOSQUITTO_ACL, mosquitto_acl(apps).encode(), 0o600)
+        # The last: deploy/systemd watches this one.
+        write(self.folder / NATS_USERS, nats_users(devices, apps).encode(), 0o600)
         self.reload()
 
     def context(self) -> ssl.SSLContext:
@@ -131,41 +140,41 @@ class Access:
         self._tls = made
         return made
 
-    def cut_off(self, devices: Collection[str], url: str, now: datetime) -> None:
-        """End the live sessions of devices that were revoked, after `write`.
+    def cut_off(self, users: Collection[str], url: str, now: datetime) -> None:
+        """End the live sessions of those whose certificates (by common name) were revoked, after `write`.
 
         A second connection with the same client id ends the first on any MQTT broker. Brokers that end
         sessions by themselves when they read their files (NATS) just refuse it.
         """
-        if not self._hosts or not devices:
+        if not self._hosts or not users:
             return
 
         def work() -> None:
             for seconds in _KICKS:
                 if self._ending.wait(seconds):
                     return
-                for device in devices:
+                for user in users:
                     try:
-                        self._take_over(device, url, now)
+                        self._take_over(user, url, now)
                     except (OSError, ValueError) as error:
-                        log.info("the session of %s was not taken over: %s", device, error)
+                        log.info("the session of %s was not taken over: %s", user, error)
 
         threading.Thread(target=work, name="cut-off", daemon=True).start()
 
-    def _take_over(self, device: str, url: str, now: datetime) -> None:
+    def _take_over(self, user: str, url: str, now: datetime) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         request = (
             x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
         ).public_bytes(Encoding.DER)
-        # Made for this moment, so that it need not be revoked in turn; and of no key that a device has.
+        # Made for this moment, so that it need not be revoked in turn; and of no key that anybody has.
         nobody = secrets.token_bytes(32)
-        certificate = self.authority.device(request, device, nobody, now, lifetime=timedelta(minutes=5))
+        certificate = self.authority.device(request, user, nobody, now, lifetime=timedelta(minutes=5))
         with tempfile.NamedTemporaryFile(dir=self.folder) as file:
             file.write(certificate.public_bytes(Encoding.PEM) + key_pem(key))
             file.flush()
             tls = ssl.create_default_context(cafile=self.folder / AUTHORITY)
             tls.load_cert_chain(file.name)
-        client = mqtt.Client(CallbackAPIVersion.VERSION2, device)
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, user)
         client.tls_set_context(tls)
         client.connect_timeout = _TIMEOUT
         parts = urlsplit(url)
@@ -185,24 +194,6 @@ class Access:
 def _hosts_of(certificate: x509.Certificate) -> list[str]:
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return sorted(str(name.value) for name in names)
-
-
-def nats_users(devices: Mapping[str, bytes]) -> str:
-    """The users of a NATS server whose listeners have `verify_and_map`, each with its own permissions."""
-    lines = [f'  {{ user: "{CONTROLLER_URI}" }}']
-    shared = [f'"fleet.v1.{kind}.*"' for kind in sorted(topics.SHARED_READS)]
-    for device, key in sorted(devices.items()):
-        writes = ", ".join(f'"{_subject(device, leaf)}"' for leaf in sorted(topics.DEVICE_WRITES))
-        reads = ", ".join([*(f'"{_subject(device, leaf)}"' for leaf in sorted(topics.DEVICE_READS)), *shared])
-        lines.append(
-            f'  {{ user: "{device_uri(device, key)}", permissions: '
-            f"{{ publish: {{ allow: [{writes}] }}, subscribe: {{ allow: [{reads}] }} }} }}"
-        )
-    return "authorization { users: [\n" + "\n".join(lines) + "\n] }\n"
-
-
-def _subject(device: str, leaf: str) -> str:
-    return topics.device(device, leaf).replace("/", ".")
 
 
 def run_reload(command: str) -> None:

@@ -1,10 +1,11 @@
 """The small certificate authority that gives everyone at the broker an identity (X.509, P-256).
 
-Pure: time is passed in, files are someone else's. Of a device's request only the key counts; its name is
-the one that it claimed.
+Pure: time is passed in, files are someone else's. Of a request only the key counts; the name is the one
+that a device claimed or an operator gave.
 """
 
 import ipaddress
+import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -43,6 +44,17 @@ def device_uri(device: str, public_key: bytes) -> str:
         public_key: The X25519 key that it claimed its place with.
     """
     return f"urn:fleet:device:{device}:{sha256(public_key)[:8].hex()}"
+
+
+def app_user(name: str) -> str:
+    """Common name of an application's certificate; the colon keeps it apart from every device."""
+    return f"app:{name}"
+
+
+def uri_of(certificate: x509.Certificate) -> str:
+    """The identity that a client's certificate holds."""
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return names.get_values_for_type(x509.UniformResourceIdentifier)[0]
 
 
 def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -127,16 +139,24 @@ class Authority:
         Raises:
             RefusedError: not a request, not of P-256, or not signed by its own key.
         """
-        try:
-            wish = x509.load_der_x509_csr(request)
-            key, good = wish.public_key(), wish.is_signature_valid
-        except (ValueError, TypeError, InvalidSignature) as error:
-            raise RefusedError(f"the certificate request of {device} cannot be read") from error
-        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-            raise RefusedError(f"the certificate request of {device} is not for a P-256 key")
-        if not good:
-            raise RefusedError(f"the certificate request of {device} is not signed by its own key")
-        return self._client(key, device, device_uri(device, public_key), now, lifetime)
+        return self._client(_key_of(request, device), device, device_uri(device, public_key), now, lifetime)
+
+    def application(self, request: bytes, name: str, now: datetime, lifetime: timedelta) -> x509.Certificate:
+        """Sign an application's request, as one that is told from every other of the same name.
+
+        Args:
+            request: PKCS #10 in DER.
+            name: Of the application, whatever the request says.
+            now: The moment.
+            lifetime: How long it holds from then on.
+
+        Raises:
+            RefusedError: as `device`.
+        """
+        user = app_user(name)
+        # Not of its key, which somebody could bring again after it was stolen and the application removed.
+        uri = f"urn:fleet:{user}:{secrets.token_hex(8)}"
+        return self._client(_key_of(request, user), user, uri, now, lifetime)
 
     def controller(self, key: ec.EllipticCurvePublicKey, now: datetime) -> x509.Certificate:
         """The controller's own, as a client of the broker."""
@@ -193,6 +213,20 @@ class Authority:
                 x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - _EARLIER).build()
             )
         return builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def _key_of(request: bytes, user: str) -> ec.EllipticCurvePublicKey:
+    """The key of a sound request; nothing else in it counts."""
+    try:
+        wish = x509.load_der_x509_csr(request)
+        key, good = wish.public_key(), wish.is_signature_valid
+    except (ValueError, TypeError, InvalidSignature) as error:
+        raise RefusedError(f"the certificate request of {user} cannot be read") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise RefusedError(f"the certificate request of {user} is not for a P-256 key")
+    if not good:
+        raise RefusedError(f"the certificate request of {user} is not signed by its own key")
+    return key
 
 
 def _name(common: str) -> x509.Name:

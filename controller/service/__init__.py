@@ -1,5 +1,6 @@
 """The controller's use cases."""
 
+from controller.service.applications import Applications
 from controller.service.audit import AuditLog
 from controller.service.commands import Commands
 from controller.service.content_keys import ContentKeys
@@ -42,6 +43,7 @@ class Service:
 
     Attributes:
         identities: Certificates of devices.
+        applications: Programs that ask devices, and their certificates.
         devices: Enrolment, labels.
         groups: Groups and who is in them.
         content_keys: Who may read encrypted releases.
@@ -60,6 +62,7 @@ class Service:
         membership = Membership(context, director, library)
         self.groups = Groups(context, membership.catch_up)
         self.identities = Identities(context)
+        self.applications = Applications(context, self.identities)
         self.devices = Devices(context, director, membership.catch_up, self.identities)
         self.releases = Releases(context, self.content_keys)
         self.rollouts = Rollouts(context, director, library, membership)

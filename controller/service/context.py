@@ -59,12 +59,18 @@ class Gate(Protocol):
 
     authority: Authority
 
-    def write(self, devices: Mapping[str, bytes], revoked: Iterable[int], now: datetime) -> None:
+    def write(
+        self,
+        devices: Mapping[str, bytes],
+        apps: Mapping[str, str | None],
+        revoked: Iterable[int],
+        now: datetime,
+    ) -> None:
         """Write down who may connect, and tell the broker."""
         ...
 
-    def cut_off(self, devices: Collection[str], url: str, now: datetime) -> object:
-        """End the live sessions of devices that were revoked."""
+    def cut_off(self, users: Collection[str], url: str, now: datetime) -> object:
+        """End the live sessions of those whose certificates were revoked."""
         ...
 
 

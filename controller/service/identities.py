@@ -1,4 +1,4 @@
-"""Certificates of devices: given, renewed, revoked, and the broker kept informed."""
+"""Certificates of devices: given, renewed, revoked; and the broker kept informed of all who may connect."""
 
 import threading
 from datetime import UTC, datetime
@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, delete, select
 
+from controller.delivery.authority import app_user
 from controller.service.context import Context
 from controller.store import tables as t
 from controller.store.records import add, change, many, one
@@ -96,17 +97,26 @@ class Identities:
                 columns = t.devices.c.name, t.devices.c.public_key
                 claimed = tx.execute(select(*columns).where(t.devices.c.public_key.is_not(None)))
                 devices = {row.name: row.public_key for row in claimed}
-                revoked = [int(row["serial"], 16) for row in many(tx, t.certificates, revoked=True)]
-            self._context.access.write(devices, revoked, self._now)
+                apps = _apps(tx)
+                revoked = [*many(tx, t.certificates, revoked=True), *many(tx, t.applications, revoked=True)]
+            self._context.access.write(devices, apps, [int(row["serial"], 16) for row in revoked], self._now)
 
-    def cut_off(self, device: str) -> None:
-        """End the live session of a device that is enrolled no longer."""
-        self._context.access.cut_off([device], self._context.publisher.url, self._now)
+    def cut_off(self, *users: str) -> None:
+        """End the live sessions of those who may connect no longer."""
+        self._context.access.cut_off(users, self._context.publisher.url, self._now)
 
     def cut_off_all(self) -> None:
         """The same for all whose certificates still hold in time: a predecessor may have been killed."""
         with self._context.transaction() as tx:
             enrolled = {row["name"] for row in many(tx, t.devices)}
             revoked = many(tx, t.certificates, revoked=True)
+            apps = {app_user(name) for name, uri in _apps(tx).items() if uri is None}
         gone = {row["device"] for row in revoked if row["expires"] > self._context.clock()} - enrolled
-        self._context.access.cut_off(sorted(gone), self._context.publisher.url, self._now)
+        self.cut_off(*sorted(gone | apps))
+
+
+def _apps(tx: Connection) -> dict[str, str | None]:
+    """Application to the URI of its certificate; None if it was removed."""
+    rows = many(tx, t.applications)
+    uris = {row["name"]: row["uri"] for row in rows if not row["revoked"]}
+    return {row["name"]: uris.get(row["name"]) for row in rows}

@@ -143,6 +143,17 @@ certificates = Table(
     Column("revoked", Boolean, nullable=False, default=False),
 )  # fmt: skip
 
+# Applications at the broker. One that was removed, or whose certificate has expired, stays a while, revoked.
+applications = Table(
+    "applications", metadata,
+    Column("serial", String(40), primary_key=True),  # of its certificate, hexadecimal
+    Column("name", String(60), nullable=False, index=True),
+    Column("uri", String(100), nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Column("revoked", Boolean, nullable=False, default=False),
+)  # fmt: skip
+
 # Append-only: the migration gives it triggers that refuse anything else.
 audit = Table(
     "audit", metadata,

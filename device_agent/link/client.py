@@ -151,7 +151,9 @@ class Link:
             self._call(self._on_connection, False)
 
     def _message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
-        self._call(self._on_message, message.topic, bytes(message.payload))
+        # A question is of its moment: one that the broker keeps would be asked anew at each connection.
+        if not (message.retain and message.topic == topics.device(self._device, "infer/in")):
+            self._call(self._on_message, message.topic, bytes(message.payload))
 
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
         if not self._loop.is_closed():

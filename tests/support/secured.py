@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from paho.mqtt.enums import CallbackAPIVersion
 
 from controller.delivery.access import Access
-from controller.delivery.authority import key_pem
+from controller.delivery.authority import LIFETIME, app_user, key_pem
 from tests.support.brokers import free_port
 from tests.support.director import wait_until
 
@@ -32,7 +32,6 @@ class SecuredBroker:
         folder.mkdir(parents=True, exist_ok=True)
         if kind == "mosquitto":
             text = (DEPLOY / "mosquitto/fleet-tls.conf").read_text()
-            text = text.replace("/etc/mosquitto/fleet/acl", str(DEPLOY / "mosquitto/acl"))
             text = text.replace("/etc/mosquitto/fleet", str(access)).replace(
                 "/var/lib/mosquitto", str(folder)
             )
@@ -80,13 +79,18 @@ def make_request(name: str) -> tuple[ec.EllipticCurvePrivateKey, bytes]:
 
 
 class Holder:
-    """Who holds a certificate of the authority."""
+    """Who holds a certificate of the authority: the device of that key, or, without one, an application."""
 
-    def __init__(self, access: Access, name: str, public_key: bytes, folder: Path) -> None:
-        self.name, self.public_key = name, public_key
+    def __init__(self, access: Access, name: str, public_key: bytes | None, folder: Path) -> None:
         key, request = make_request(name)
-        self.certificate = access.authority.device(request, name, public_key, datetime.now(UTC))
-        self.file = folder / f"{name}-{public_key[:2].hex()}.pem"
+        now = datetime.now(UTC)
+        if public_key is None:
+            self.name = app_user(name)
+            self.certificate = access.authority.application(request, name, now, LIFETIME)
+        else:
+            self.name = name
+            self.certificate = access.authority.device(request, name, public_key, now)
+        self.file = folder / f"{self.certificate.serial_number:x}.pem"
         self.file.write_bytes(self.certificate.public_bytes(Encoding.PEM) + key_pem(key))
         self.tls = ssl.create_default_context(cafile=access.folder / "ca.pem")
         self.tls.load_cert_chain(self.file)

@@ -136,6 +136,17 @@ def test_inference_over_mqtt(world):
     assert "has 4 bytes" in ask(id=4, model="crop-model", inputs={"x": short})["error"]["text"]
 
 
+def test_a_question_that_the_broker_keeps_is_not_asked_again(one_world):
+    director, agent = one_world.director, one_world.agent
+    topic = topics.device("dev-1", "infer/in")
+    director.publish(topic, cbor.encode({"id": "kept", "model": "crop-model"}))
+    agent.start()
+    wait_until(lambda: director.reports, "it is connected")
+    director.publish(topic, cbor.encode({"id": "new", "model": "crop-model"}), retain=False)
+    wait_until(lambda: director.answers, "an answer")
+    assert [answer["id"] for answer in director.answers] == ["new"]
+
+
 def test_a_failing_inference_names_the_layer(one_world):
     director, agent = one_world.director, one_world.agent
     agent.start()

@@ -2,6 +2,10 @@
 certificates: the embedded one, and mosquitto as `deploy/` configures it."""
 
 import contextlib
+import json
+import os
+import ssl
+import struct
 import subprocess
 import sys
 import time
@@ -11,10 +15,11 @@ import pytest
 
 from controller.delivery.access import Access
 from device_agent.credentials import CREDENTIALS
+from protocol import cbor, topics
 from tests.support.agents import Agent
 from tests.support.brokers import free_port
 from tests.support.director import wait_until
-from tests.support.secured import SecuredBroker
+from tests.support.secured import Client, SecuredBroker
 from tests.support.server import Server
 
 
@@ -74,6 +79,45 @@ def test_from_the_invitation_to_the_cut_off(place):
     wait_until(lambda: "tries again" in one.log.read_text(), "it is refused")
     assert connected(two)
     one.stop()
+
+
+def fleet(place, *words):
+    """A command of the desk; gives the JSON that it printed."""
+    token = (place.server.folder / "token").read_text()
+    env = os.environ | {"FLEET_CONTROLLER": place.server.url, "FLEET_TOKEN": token}
+    program = [sys.executable, "-c", "from controller.cli.entry import main; main()"]
+    done = subprocess.run(
+        [*program, *words, "--json"], env=env, cwd=place.folder, capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def test_an_application_from_its_certificate_to_the_cut_off(place):
+    place.enrol("gate-1")
+    made = fleet(place, "app", "add", "sorter", "--days", "30")
+    tls = ssl.create_default_context(cafile=place.folder / "sorter.pem")
+    tls.load_cert_chain(place.folder / "sorter.pem")
+    assert made["broker"] == f"mqtts://127.0.0.1:{place.server.broker_port}"
+    sorter = Client(place.server.broker_port, "app:sorter", tls)
+    with contextlib.closing(sorter):
+        sorter.joined().subscribe(topics.every_device("infer/out"))
+        place.server.ask("PATCH", "groups/farm-a", json={"add": ["gate-1"]})
+        place.server.push(place.server.release("1.0.0", 1))
+
+        def outputs():
+            tensor = {"dtype": "float32", "shape": [1, 8], "data": struct.pack("<8f", *range(8))}
+            question = cbor.encode({"id": 1, "model": "crop-model", "inputs": {"x": tensor}})
+            sorter.publish(topics.device("gate-1", "infer/in"), question, retain=False)
+            answer = sorter.seen.get(topics.device("gate-1", "infer/out"))
+            return answer and cbor.decode(answer).get("outputs")
+
+        wait_until(outputs, "an answer of the model")
+        assert [app["name"] for app in fleet(place, "app", "list")] == ["sorter"]
+        assert fleet(place, "app", "remove", "sorter") == {"removed": "sorter"}
+        assert sorter.lost.wait(60)
+        # It tries again every second.
+        wait_until(lambda: not sorter.is_connected, "it is refused")
+        assert fleet(place, "app", "list") == []
 
 
 def test_a_server_killed_before_it_cut_a_device_off_does_so_when_it_starts(tmp_path):

@@ -116,7 +116,7 @@ def test_lists_are_read_to_the_last_page(server):
 
 def test_names_never_reach_a_path_unchecked(server):
     with server.client() as client:
-        for call in (client.device, client.group, client.delete_device, client.why):
+        for call in (client.device, client.group, client.delete_device, client.why, client.remove_app):
             with pytest.raises(InputError, match="not a valid"):
                 call("../roots/1")
         with pytest.raises(FleetError):
@@ -191,6 +191,7 @@ RELEASE = {"model": "m", "version": "1"}
 CALLS = [
     Client.me, Client.tokens, lambda c: next(c.audit()), lambda c: c.revoke_token("x"),
     lambda c: c.create_token(access.TokenCreate(name="x", role="viewer")),
+    Client.apps, lambda c: c.create_app(access.AppCreate(name="x", request="")), lambda c: c.remove_app("x"),
     Client.info, Client.root, Client.devices, Client.groups, Client.releases, Client.rollouts, Client.status,
     Client.events, Client.next_director,
     lambda c: c.add_root(b""),

@@ -26,7 +26,7 @@ NEEDED = {
         "POST /devices", "DELETE /devices/{name}", "PUT /devices/{name}/labels",
         "POST /devices/{name}/profiles",
         "PATCH /groups/{name}", "DELETE /groups/{name}", "POST /pushes", "POST /rollbacks", "POST /removals",
-        "POST /rollouts/{number}/{action}",
+        "POST /rollouts/{number}/{action}", "POST /apps", "DELETE /apps/{name}",
     },
     "release-manager": {
         "POST /releases/reserve", "POST /blobs/missing", "PUT /blobs/{digest}", "POST /releases",
