@@ -1,7 +1,9 @@
 #include "base/fault.h"
 
 #include <stdarg.h>
-#include <stdio.h>
+#include <stddef.h>
+
+#include "base/format.h"
 
 _Bool fleet_fail(struct fleet_fault *fault, const char *code, const char *format, ...)
 {
@@ -10,7 +12,7 @@ _Bool fleet_fail(struct fleet_fault *fault, const char *code, const char *format
         fault->code = code;
         fault->layer = FLEET_NO_LAYER;
         va_start(values, format);
-        (void)vsnprintf(fault->text, sizeof fault->text, format, values);
+        (void)fleet_format_list(fault->text, sizeof fault->text, format, values);
         va_end(values);
     }
     return 0;
