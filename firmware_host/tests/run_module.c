@@ -61,6 +61,14 @@ int main(void)
         say("%02x", (unsigned)y[i]);
     }
     say("\n");
+    memcpy(fleet_module_input(&module, 0, (uint32_t)input, &fault), fleet_embedded_input, input);
+    for (uint32_t layer = 0;; ++layer) {
+        const uint64_t began = fleet_port_ticks();
+        if (!fleet_module_run_layer(&module, layer, &fault)) {
+            break;
+        }
+        say("layer %u ticks %u\n", (unsigned)layer, (unsigned)(fleet_port_ticks() - began));
+    }
     fleet_module_unload(&module);
     return 0;
 }

@@ -29,7 +29,7 @@ def conv_s8(window: Params, groups: int, target: Target, limit: int | None = Non
     """
     lane, line = target.lane, _line(window)
     if target.host:
-        nbytes = 2 * _round_up(window["kernel_h"] * window["kernel_w"] * (window["in_c"] // groups), 4)
+        nbytes = 5 * _round_up(window["kernel_h"] * window["kernel_w"] * (window["in_c"] // groups), 4)
         return Scratch(nbytes, "", nbytes), 1
 
     def patch(pixels: int) -> int:
@@ -122,7 +122,7 @@ def depthwise_conv_s8(window: Params, target: Target) -> Scratch:
     """Scratch of `fleet_depthwise_conv_s8`."""
     kernel_h, kernel_w, channels = window["kernel_h"], window["kernel_w"], window["in_c"]
     if target.host:
-        nbytes = _round_up(channels, 4) + 4 * kernel_h * kernel_w
+        nbytes = _round_up(channels, 4) + 8 * kernel_h * kernel_w
         return Scratch(nbytes, "", nbytes)
     macro = f"FLEET_DEPTHWISE_CONV_S8_SCRATCH({kernel_h}, {kernel_w}, {channels})"
     nbytes = 24 * _round_up(kernel_h * kernel_w, 2) + channels

@@ -82,25 +82,81 @@ static inline int32_t fleet_dot2(uint32_t a, uint32_t b, int32_t sum)
 
 #endif
 
-/* fleet_to_int8(acc · multiplier): rounding first and clamping the integer gives the same, as the bounds are integers. */
-static inline int8_t fleet_requantize(int32_t acc, float multiplier, int32_t zero_point, int32_t lo, int32_t hi)
+/* How a sum becomes an int8 output. `narrow`: the bounds leave out some int8. */
+struct fleet_rounding {
+    int32_t zero_point, lo, hi;
+    _Bool narrow;
+};
+
+static inline struct fleet_rounding fleet_rounding(int32_t zero_point, int32_t lo, int32_t hi)
 {
-#if defined(__ARM_FP) && defined(__ARM_ARCH) && __ARM_ARCH == 7
-    /* To nearest, ties to even, and to the nearest int32 beyond: the FPU's default. */
+    return (struct fleet_rounding){zero_point, lo, hi, lo > -128 || hi < 127};
+}
+
+/* fleet_to_int8(acc · multiplier). Rounding first and clamping the integer gives the same, as the bounds are integers. */
+static inline int8_t fleet_requantize(int32_t acc, float multiplier, struct fleet_rounding r)
+{
+#if defined(__ARM_FP) && defined(__ARM_FEATURE_DSP)
+    /* To nearest, ties to even, and to the nearest int32 beyond: the FPU's default. Then sums that saturate. */
     float rounded;
     int32_t value;
     __asm__("vcvtr.s32.f32 %0, %1" : "=t"(rounded) : "t"((float)acc * multiplier));
     __builtin_memcpy(&value, &rounded, sizeof value);
-    if (value < lo - zero_point) {
-        value = lo - zero_point;
+    __asm__("qadd %0, %0, %1\n\tssat %0, #8, %0" : "+r"(value) : "r"(r.zero_point));
+    if (r.narrow) {
+        value = value < r.lo ? r.lo : value;
+        value = value > r.hi ? r.hi : value;
     }
-    if (value > hi - zero_point) {
-        value = hi - zero_point;
-    }
-    return (int8_t)(value + zero_point);
+    return (int8_t)value;
 #else
-    return fleet_to_int8((float)acc * multiplier, zero_point, lo, hi);
+    return fleet_to_int8((float)acc * multiplier, r.zero_point, r.lo, r.hi);
 #endif
+}
+
+/* Four sums under four multipliers, the first in the lowest byte. */
+static inline uint32_t fleet_requantize4(const int32_t *sums, const float *multipliers, struct fleet_rounding r)
+{
+#if defined(__ARM_FP) && defined(__ARM_FEATURE_DSP)
+    if (!r.narrow) {
+        uint32_t a, b, c, d;
+        __asm__("vldmia %[sums], {s0, s1, s2, s3}\n"
+                "vldmia %[multipliers], {s4, s5, s6, s7}\n"
+                "vcvt.f32.s32 s0, s0\n"
+                "vcvt.f32.s32 s1, s1\n"
+                "vcvt.f32.s32 s2, s2\n"
+                "vcvt.f32.s32 s3, s3\n"
+                "vmul.f32 s0, s0, s4\n"
+                "vmul.f32 s1, s1, s5\n"
+                "vmul.f32 s2, s2, s6\n"
+                "vmul.f32 s3, s3, s7\n"
+                "vcvtr.s32.f32 s0, s0\n"
+                "vcvtr.s32.f32 s1, s1\n"
+                "vcvtr.s32.f32 s2, s2\n"
+                "vcvtr.s32.f32 s3, s3\n"
+                "vmov %[a], %[b], s0, s1\n"
+                "vmov %[c], %[d], s2, s3\n"
+                "qadd %[a], %[a], %[zero_point]\n"
+                "qadd %[b], %[b], %[zero_point]\n"
+                "qadd %[c], %[c], %[zero_point]\n"
+                "qadd %[d], %[d], %[zero_point]\n"
+                "ssat %[a], #8, %[a]\n"
+                "ssat %[b], #8, %[b]\n"
+                "ssat %[c], #8, %[c]\n"
+                "ssat %[d], #8, %[d]\n"
+                "bfi %[a], %[b], #8, #8\n"
+                "bfi %[a], %[c], #16, #8\n"
+                "bfi %[a], %[d], #24, #8\n"
+                : [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d)
+                : [sums] "r"(sums), [multipliers] "r"(multipliers), [zero_point] "r"(r.zero_point)
+                : "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "memory");
+        return a;
+    }
+#endif
+    uint32_t four = 0;
+    for (uint32_t i = 0; i < 4; ++i) {
+        four |= (uint32_t)(uint8_t)fleet_requantize(sums[i], multipliers[i], r) << (8 * i);
+    }
+    return four;
 }
 
 #endif

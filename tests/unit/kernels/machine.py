@@ -32,11 +32,11 @@ def _board_scratch(kernel: str, *parameters: int) -> int:
 
     if kernel == "fleet_depthwise_conv_s8":
         kernel_h, kernel_w, channels = parameters
-        return fours(channels) + 4 * kernel_h * kernel_w
+        return fours(channels) + 8 * kernel_h * kernel_w
     if kernel == "fleet_conv_s8":
         _, kernel_h, kernel_w, _, channels = parameters
-        return 2 * fours(kernel_h * kernel_w * channels)
-    return 2 * fours(parameters[1]) if kernel == "fleet_matmul_s8" else 0
+        return 5 * fours(kernel_h * kernel_w * channels)
+    return 5 * fours(parameters[1]) if kernel == "fleet_matmul_s8" else 0
 
 
 class Machine:

@@ -16,6 +16,15 @@ static void copy_window(const struct fleet_conv_s8_params *p, const int8_t *imag
     const int32_t row_bytes = w->kernel_w * group_in;
     const int8_t *const from = image + group * group_in * channel_step;
     int8_t *const end = to + padded;
+    if (inside == w->kernel_w && w->dilation_w == 1 && group_in == w->in_c && !p->in_planar && top >= 0 &&
+        top + (w->kernel_h - 1) * w->dilation_h < w->in_h) {
+        const int8_t *line = from + (top * w->in_w + left) * w->in_c;
+        for (int32_t kh = 0; kh < w->kernel_h; ++kh, to += row_bytes, line += w->dilation_h * w->in_w * w->in_c) {
+            fleet_take(to, line, row_bytes);
+        }
+        fleet_fill(to, 0, (int32_t)(end - to));
+        return;
+    }
     for (int32_t kh = 0; kh < w->kernel_h; ++kh, to += row_bytes) {
         const int32_t ih = top + kh * w->dilation_h;
         if (ih < 0 || ih >= w->in_h || inside == 0) {
@@ -28,9 +37,12 @@ static void copy_window(const struct fleet_conv_s8_params *p, const int8_t *imag
         if (channel_step == 1 && (group_in == w->in_c && w->dilation_w == 1)) {
             fleet_take(at, pixel, inside * group_in);
         } else {
-            for (int32_t kw = 0; kw < inside; ++kw) {
-                for (int32_t ic = 0; ic < group_in; ++ic) {
-                    at[kw * group_in + ic] = pixel[kw * w->dilation_w * column_step + ic * channel_step];
+            const int32_t step = w->dilation_w * column_step;
+            for (int32_t ic = 0; ic < group_in; ++ic) {
+                const int8_t *channel = pixel + ic * channel_step;
+                int8_t *place = at + ic;
+                for (int32_t kw = inside; kw > 0; --kw, channel += step, place += group_in) {
+                    *place = *channel;
                 }
             }
         }
@@ -47,7 +59,11 @@ void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const 
     const int32_t group_in = w->in_c / p->groups, group_out = w->out_c / p->groups;
     const int32_t words = FLEET_ROUND_UP(w->kernel_h * w->kernel_w * group_in, 4) / 4;
     const int32_t pixels = w->batch * w->out_h * w->out_w;
-    int8_t *const patch = scratch;
+    uint32_t *const patch = scratch;
+    int8_t *const window = (int8_t *)scratch + FLEET_PATCH_BYTES(words);
+    /* The window of an output is a pixel of the input, and lies there in one piece. */
+    const _Bool pointwise = w->kernel_h == 1 && w->kernel_w == 1 && w->pad_top == 0 && w->pad_left == 0 &&
+                            w->pad_bottom == 0 && w->pad_right == 0 && p->groups == 1 && !p->in_planar && w->in_c % 4 == 0;
     /* Groups inside, so that nothing is written over what another group of the same outputs reads. */
     for (int32_t i = 0; i < pixels; i += 2) {
         const int32_t columns = i + 1 < pixels ? 2 : 1;
@@ -55,9 +71,16 @@ void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const 
         for (int32_t group = 0; group < p->groups; ++group) {
             for (int32_t column = 0; column < columns; ++column) {
                 const int32_t at = first + column;
-                const int32_t n = at / (w->out_h * w->out_w);
-                copy_window(p, x + n * w->in_h * w->in_w * w->in_c, group, at / w->out_w % w->out_h, at % w->out_w,
-                            patch + column * 4 * words, 4 * words);
+                const int32_t line = at / w->out_w, ow = at - line * w->out_w;
+                const int32_t n = line / w->out_h, oh = line - n * w->out_h;
+                const int8_t *image = x + n * w->in_h * w->in_w * w->in_c;
+                if (pointwise) {
+                    const int32_t pixel = oh * w->stride_h * w->in_w + ow * w->stride_w;
+                    fleet_widen(image + pixel * w->in_c, words, patch, column, columns);
+                    continue;
+                }
+                copy_window(p, image, group, oh, ow, window, 4 * words);
+                fleet_widen(window, words, patch, column, columns);
             }
             const struct fleet_outputs outputs = {bias + group * group_out, multipliers + group * group_out,
                                                   p->out_zero_point, p->out_min, p->out_max};

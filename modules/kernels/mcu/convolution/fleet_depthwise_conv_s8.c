@@ -2,23 +2,52 @@
 #include "fleet_kernels.h"
 #include "mcu/patch.h"
 
-/* Four channels of all taps. `places` says where each tap lies, from x; those outside the input lie in a line of zero points. */
-static void four_channels(const int8_t *x, const int32_t *places, int32_t taps, const int8_t *weights, int32_t sums[4])
+/* One tap of four channels: elements 0 and 2, and 1 and 3, of activations and weights. */
+#define TAP(place)                              \
+    "    ldr " place ", [%[x], " place "]\n"    \
+    "    ldr lr, [%[w]], #4\n"                  \
+    "    sxtb16 r3, " place "\n"                \
+    "    sxtb16 r12, lr\n"                      \
+    "    sxtb16 " place ", " place ", ror #8\n" \
+    "    sxtb16 lr, lr, ror #8\n"               \
+    "    smlabb r4, r3, r12, r4\n"              \
+    "    smlabb r5, " place ", lr, r5\n"        \
+    "    smlatt r6, r3, r12, r6\n"              \
+    "    smlatt r7, " place ", lr, r7\n"
+
+/* Four channels of all taps. `places` says where each tap lies, from x. */
+static __attribute__((noinline)) void four_channels(const int8_t *x, const int32_t *places, int32_t taps, const int8_t *weights,
+                                                    int32_t sums[4])
 {
-    int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
+#ifdef __ARM_FEATURE_DSP
+    /* Three taps at a time: their places are one instruction, and kernels are often as wide. */
+    const int32_t *const threes = places + taps / 3 * 3, *const end = places + taps;
+    __asm__ volatile("    ldr   r3, %[sums]\n"
+            "    ldmia r3, {r4, r5, r6, r7}\n"
+            "    b     1f\n"
+            "0:  ldmia %[places]!, {r8, r9, r10}\n" TAP("r8") TAP("r9") TAP("r10")
+            "1:  cmp   %[places], %[threes]\n"
+            "    bne   0b\n"
+            "    b     3f\n"
+            "2:  ldr   r8, [%[places]], #4\n" TAP("r8")
+            "3:  ldr   r3, %[end]\n"
+            "    cmp   %[places], r3\n"
+            "    bne   2b\n"
+            "    ldr   r3, %[sums]\n"
+            "    stmia r3, {r4, r5, r6, r7}\n"
+            : [places] "+r"(places), [w] "+r"(weights)
+            : [x] "r"(x), [threes] "r"(threes), [end] "m"(end), [sums] "m"(sums)
+            : "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r12", "lr", "cc", "memory");
+#else
     for (int32_t tap = 0; tap < taps; ++tap) {
-        const uint32_t a = fleet_load4(x + places[tap]), w = fleet_load4(weights);
-        weights += 4;
+        const uint32_t a = fleet_load4(x + places[tap]), w = fleet_load4(weights + 4 * tap);
         const uint32_t a_even = fleet_even(a), w_even = fleet_even(w), a_odd = fleet_odd(a), w_odd = fleet_odd(w);
-        s0 = fleet_low(a_even, w_even, s0);
-        s1 = fleet_low(a_odd, w_odd, s1);
-        s2 = fleet_high(a_even, w_even, s2);
-        s3 = fleet_high(a_odd, w_odd, s3);
+        sums[0] = fleet_low(a_even, w_even, sums[0]);
+        sums[1] = fleet_low(a_odd, w_odd, sums[1]);
+        sums[2] = fleet_high(a_even, w_even, sums[2]);
+        sums[3] = fleet_high(a_odd, w_odd, sums[3]);
     }
-    sums[0] = s0;
-    sums[1] = s1;
-    sums[2] = s2;
-    sums[3] = s3;
+#endif
 }
 
 /* The last channels, if they are no four: reading four would read beyond the input. */
@@ -31,46 +60,74 @@ static void few_channels(const int8_t *x, const int32_t *places, int32_t taps, c
     }
 }
 
-static void find_places(const struct fleet_window *w, int32_t image, int32_t oh, int32_t ow, int32_t outside, int32_t *places)
+/* All channels of one output. */
+static void one_output(const struct fleet_conv_s8_params *p, const int8_t *x, const int32_t *places, const int8_t *weights,
+                       const int32_t *bias, const float *multipliers, int8_t *y)
 {
-    const int32_t top = oh * w->stride_h - w->pad_top, left = ow * w->stride_w - w->pad_left;
+    const int32_t channels = p->window.out_c, taps = p->window.kernel_h * p->window.kernel_w;
+    const struct fleet_rounding r = fleet_rounding(p->out_zero_point, p->out_min, p->out_max);
+    int32_t c = 0;
+    for (; c + 4 <= channels; c += 4) {
+        int32_t sums[4] = {bias[c], bias[c + 1], bias[c + 2], bias[c + 3]};
+        four_channels(x + c, places, taps, weights, sums);
+        const uint32_t four = fleet_requantize4(sums, multipliers + c, r);
+        __builtin_memcpy(y + c, &four, sizeof four);
+        weights += 4 * taps;
+    }
+    if (c < channels) {
+        int32_t sums[4] = {0, 0, 0, 0};
+        few_channels(x + c, places, taps, weights, channels - c, sums);
+        for (int32_t k = 0; c < channels; ++c, ++k) {
+            y[c] = fleet_requantize(sums[k] + bias[c], multipliers[c], r);
+        }
+    }
+}
+
+/* Where the taps of a window at (top, left) lie, from the image on; those outside lie in a line of zero points. */
+static void find_places(const struct fleet_window *w, int32_t top, int32_t left, int32_t outside, int32_t *places)
+{
     for (int32_t kh = 0; kh < w->kernel_h; ++kh) {
         const int32_t ih = top + kh * w->dilation_h;
         for (int32_t kw = 0; kw < w->kernel_w; ++kw) {
             const int32_t iw = left + kw * w->dilation_w;
             const _Bool inside = ih >= 0 && ih < w->in_h && iw >= 0 && iw < w->in_w;
-            *places++ = inside ? image + (ih * w->in_w + iw) * w->in_c : outside;
+            *places++ = inside ? (ih * w->in_w + iw) * w->in_c : outside;
         }
     }
+}
+
+static _Bool is_inside(int32_t first, int32_t kernel, int32_t dilation, int32_t extent)
+{
+    return first >= 0 && first + (kernel - 1) * dilation < extent;
 }
 
 void fleet_depthwise_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const int8_t *weights, const int32_t *bias,
                              const float *multipliers, int8_t *y, void *scratch)
 {
     const struct fleet_window *w = &p->window;
-    const int32_t channels = w->out_c, taps = w->kernel_h * w->kernel_w;
-    const int32_t pixels = w->batch * w->out_h * w->out_w;
+    const int32_t lines = w->batch * w->out_h, taps = w->kernel_h * w->kernel_w;
     int8_t *const outside = scratch;
-    int32_t *const places = (int32_t *)(void *)(outside + FLEET_ROUND_UP(channels, 4));
-    fleet_fill(outside, p->in_zero_point, channels);
-    for (int32_t i = 0; i < pixels; ++i) {
-        const int32_t at = p->backwards ? pixels - 1 - i : i;
-        const int32_t image = at / (w->out_h * w->out_w) * w->in_h * w->in_w * w->in_c;
-        find_places(w, image, at / w->out_w % w->out_h, at % w->out_w, (int32_t)(outside - x), places);
-        for (int32_t c = 0; c < channels; c += 4) {
-            const int32_t count = channels - c < 4 ? channels - c : 4;
-            int32_t sums[4] = {0, 0, 0, 0};
-            for (int32_t k = 0; k < count; ++k) {
-                sums[k] = bias[c + k];
-            }
-            if (count == 4) {
-                four_channels(x + c, places, taps, weights + c * taps, sums);
+    int32_t *const border = (int32_t *)(void *)(outside + FLEET_ROUND_UP(w->out_c, 4)), *const inner = border + taps;
+    fleet_fill(outside, p->in_zero_point, w->out_c);
+    /* Windows inside the input differ by where they begin only. */
+    for (int32_t tap = 0; tap < taps; ++tap) {
+        const int32_t kh = tap / w->kernel_w, kw = tap % w->kernel_w;
+        inner[tap] = (kh * w->dilation_h * w->in_w + kw * w->dilation_w) * w->in_c;
+    }
+    for (int32_t i = 0; i < lines; ++i) {
+        const int32_t line = p->backwards ? lines - 1 - i : i;
+        const int8_t *const image = x + line / w->out_h * w->in_h * w->in_w * w->in_c;
+        const int32_t top = line % w->out_h * w->stride_h - w->pad_top;
+        const _Bool rows_inside = is_inside(top, w->kernel_h, w->dilation_h, w->in_h);
+        for (int32_t j = 0; j < w->out_w; ++j) {
+            const int32_t ow = p->backwards ? w->out_w - 1 - j : j;
+            const int32_t left = ow * w->stride_w - w->pad_left;
+            int8_t *const out = y + (line * w->out_w + ow) * w->out_c;
+            if (rows_inside && is_inside(left, w->kernel_w, w->dilation_w, w->in_w)) {
+                one_output(p, image + (top * w->in_w + left) * w->in_c, inner, weights, bias, multipliers, out);
             } else {
-                few_channels(x + c, places, taps, weights + c * taps, count, sums);
-            }
-            for (int32_t k = 0; k < count; ++k) {
-                y[at * channels + c + k] =
-                    fleet_requantize(sums[k], multipliers[c + k], p->out_zero_point, p->out_min, p->out_max);
+                find_places(w, top, left, (int32_t)(outside - image), border);
+                one_output(p, image, border, weights, bias, multipliers, out);
             }
         }
     }

@@ -55,7 +55,7 @@ bool fleet_extents_conv_s8(const void *params, struct fleet_extent *extents)
         return false;
     }
     const uint64_t window_bytes = fleet_product(taps(w), (uint64_t)(w->in_c / p->groups));
-    if (window_bytes >= INT32_MAX / 4) {
+    if (window_bytes >= INT32_MAX / 8) {
         return false;
     }
     const uint64_t channels = FLEET_ROUND_UP((uint64_t)(w->out_c / p->groups), 2) * (uint64_t)p->groups;
@@ -64,7 +64,7 @@ bool fleet_extents_conv_s8(const void *params, struct fleet_extent *extents)
     extents[2] = fleet_reads(4 * (uint64_t)w->out_c, 4);
     extents[3] = fleet_reads(4 * (uint64_t)w->out_c, 4);
     extents[4] = fleet_writes(outputs(w), 1);
-    extents[5] = fleet_writes(2 * FLEET_ROUND_UP(window_bytes, 4), 4);
+    extents[5] = fleet_writes(5 * FLEET_ROUND_UP(window_bytes, 4), 4);
     return true;
 }
 
@@ -83,14 +83,14 @@ bool fleet_extents_depthwise_conv_s8(const void *params, struct fleet_extent *ex
     extents[2] = fleet_reads(4 * (uint64_t)w->out_c, 4);
     extents[3] = fleet_reads(4 * (uint64_t)w->out_c, 4);
     extents[4] = fleet_writes(outputs(w), 1);
-    extents[5] = fleet_writes(fleet_sum(channels, 4 * taps(w)), 4);
+    extents[5] = fleet_writes(fleet_sum(channels, 8 * taps(w)), 4);
     return true;
 }
 
 bool fleet_extents_matmul_s8(const void *params, struct fleet_extent *extents)
 {
     const struct fleet_matmul_s8_params *p = params;
-    if (!fleet_positive(p->rows) || !fleet_between(p->depth, 1, INT32_MAX / 4) || !fleet_positive(p->columns) ||
+    if (!fleet_positive(p->rows) || !fleet_between(p->depth, 1, INT32_MAX / 8) || !fleet_positive(p->columns) ||
         !fleet_between(p->in_zero_point, -128, 127) || !fleet_is_int8(p->out_zero_point, p->out_min, p->out_max)) {
         return false;
     }
@@ -100,7 +100,7 @@ bool fleet_extents_matmul_s8(const void *params, struct fleet_extent *extents)
     extents[2] = fleet_reads(4 * (uint64_t)p->columns, 4);
     extents[3] = fleet_reads(4 * (uint64_t)p->columns, 4);
     extents[4] = fleet_writes(fleet_product((uint64_t)p->rows, (uint64_t)p->columns), 1);
-    extents[5] = fleet_writes(2 * depth, 4);
+    extents[5] = fleet_writes(5 * depth, 4);
     return true;
 }
 
