@@ -90,7 +90,7 @@ def render(meta: ModuleMeta, size: int, code: int, width: int) -> Text:
     state = f" · state {text.size(meta.state.size)}" if meta.state else ""
     sums = (
         f"arena {text.size(meta.arena.size)} (bound {text.size(meta.arena_bound)}){state}"
-        f" · memory {meta.memory // PAGE} x 64 KiB"
+        f" · memory {_memory(meta.memory)}"
         f" · weights {text.size(sum(layer.weight_bytes for layer in meta.layers))}"
         f" · code {text.size(code)} · {text.macs(sum(layer.macs for layer in meta.layers))}"
     )
@@ -99,6 +99,11 @@ def render(meta: ModuleMeta, size: int, code: int, width: int) -> Text:
         origin = " · ".join(f"{name} {_brief(value)}" for name, value in sorted(meta.provenance.items()))
         parts.append(table([Column(""), Column("", wraps=True)], [["built from", origin]], width))
     return Text("\n").join(parts)
+
+
+def _memory(size: int) -> str:
+    """In pages; for boards, which give a module no more than it needs, in bytes."""
+    return text.size(size) if size % PAGE else f"{size // PAGE} x 64 KiB"
 
 
 def _brief(value: str) -> str:

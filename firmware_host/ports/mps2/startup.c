@@ -37,6 +37,12 @@ uint64_t fleet_port_ticks(void)
     return passed;
 }
 
+/* QEMU's loader puts it there, behind the image. */
+struct fleet_bytes fleet_port_argument(void)
+{
+    return fleet_bytes((const void *)0x00200000, 0x00200000);
+}
+
 void fleet_port_write(const char *text, size_t size)
 {
     for (size_t i = 0; i < size; ++i) {

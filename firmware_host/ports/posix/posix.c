@@ -20,6 +20,19 @@ uint64_t fleet_port_ticks(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* The file that FLEET_ARGUMENT names. */
+struct fleet_bytes fleet_port_argument(void)
+{
+    static _Alignas(16) uint8_t content[1 << 22];
+    const char *name = getenv("FLEET_ARGUMENT");
+    FILE *file = name != NULL ? fopen(name, "rb") : NULL;
+    const size_t size = file != NULL ? fread(content, 1, sizeof content, file) : 0;
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return fleet_bytes(content, size);
+}
+
 _Noreturn void fleet_port_exit(int status)
 {
     exit(status);

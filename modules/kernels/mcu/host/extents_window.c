@@ -1,7 +1,8 @@
 /* Convolutions, pools and products. */
 #include "mcu/host/extents.h"
 
-/* Positions along one side: fleet/window.h. */
+/* Positions along one side: fleet/window.h. With all of them below 2^30 together, and the dilation too, no sum of the kernels' leaves
+ * an int32, also where a kernel of one element has a dilation that means nothing. */
 static bool side(int32_t in, int32_t out, int32_t kernel, int32_t stride, int32_t dilation, int32_t before, int32_t behind)
 {
     if (!fleet_positive(in) || !fleet_positive(out) || !fleet_positive(kernel) || !fleet_positive(stride) ||
@@ -10,7 +11,8 @@ static bool side(int32_t in, int32_t out, int32_t kernel, int32_t stride, int32_
     }
     const uint64_t reach = fleet_sum(fleet_product((uint64_t)out, (uint64_t)stride),
                                      fleet_product((uint64_t)kernel - 1, (uint64_t)dilation));
-    return fleet_sum(reach, fleet_sum((uint64_t)before, (uint64_t)behind)) < (UINT64_C(1) << 30) && in < (1 << 30);
+    const uint64_t padded = fleet_sum((uint64_t)in, fleet_sum((uint64_t)before, (uint64_t)behind));
+    return fleet_sum(reach, padded) < (UINT64_C(1) << 30) && dilation < (1 << 30);
 }
 
 static bool window(const struct fleet_window *w)
