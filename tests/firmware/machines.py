@@ -66,7 +66,7 @@ class Run:
         pool: Bytes of WAMR's pool in use at most, linear memory included.
         memory: Bytes of linear memory.
         layers: Ticks of each layer.
-        left: Bytes of the pool in use after the module was unloaded.
+        again: As `pool`, after the module was loaded twenty times more.
     """
 
     output: bytes
@@ -74,7 +74,7 @@ class Run:
     pool: int
     memory: int
     layers: tuple[int, ...]
-    left: int
+    again: int
 
 
 def run_module(port: str, folder: Path, wasm: bytes, given: bytes, output: int) -> Run:
@@ -88,4 +88,4 @@ def run_module(port: str, folder: Path, wasm: bytes, given: bytes, output: int) 
     found = {line[0]: line[1] for line in words if len(line) == 2}
     layers = tuple(int(line[2]) for line in words if line[0] == "layer")
     numbers = (int(found[name]) for name in ("ticks", "pool", "memory"))
-    return Run(bytes.fromhex(found["output"]), *numbers, layers, int(found["left"]))
+    return Run(bytes.fromhex(found["output"]), *numbers, layers, int(found["again"]))

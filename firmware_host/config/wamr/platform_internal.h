@@ -44,7 +44,8 @@ static inline os_file_handle os_get_invalid_handle(void)
 
 static inline int os_getpagesize(void)
 {
-    return 4096;
+    /* The linear memory is rounded up to it. */
+    return 8;
 }
 
 #endif

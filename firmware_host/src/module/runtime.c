@@ -8,6 +8,21 @@
 
 #define ERROR_TEXT 96
 #define MAX_LEB 5
+#define PAINT 0xA5
+#define PAINT_STEP 64
+
+/* WAMR clears its pool when it starts: what is left then is painted, so that one can see later what was used of it. */
+static void paint(uint32_t size)
+{
+    for (uint32_t most = size; most > PAINT_STEP; most -= PAINT_STEP) {
+        void *free_part = wasm_runtime_malloc(most);
+        if (free_part != NULL) {
+            memset(free_part, PAINT, most);
+            wasm_runtime_free(free_part);
+            return;
+        }
+    }
+}
 
 bool fleet_runtime_start(void *pool, uint32_t size, struct fleet_fault *fault)
 {
@@ -19,16 +34,22 @@ bool fleet_runtime_start(void *pool, uint32_t size, struct fleet_fault *fault)
     if (!wasm_runtime_full_init(&arguments)) {
         return fleet_fail(fault, "memory", "the runtime does not start in %u bytes", (unsigned)size);
     }
-    return fleet_imports_register(fault);
+    if (!fleet_imports_register(fault)) {
+        return false;
+    }
+    paint(size);
+    return true;
 }
 
-void fleet_runtime_usage(uint32_t *used, uint32_t *most)
+uint32_t fleet_runtime_most_used(const void *pool, uint32_t size)
 {
-    mem_alloc_info_t info;
-    memset(&info, 0, sizeof info);
-    (void)wasm_runtime_get_mem_alloc_info(&info);
-    *used = info.total_size - info.total_free_size;
-    *most = info.highmark_size;
+    const uint8_t *const bytes = pool;
+    uint32_t longest = 0, run = 0;
+    for (uint32_t i = 0; i < size; ++i) {
+        run = bytes[i] == PAINT ? run + 1 : 0;
+        longest = run > longest ? run : longest;
+    }
+    return size - longest;
 }
 
 static bool read_u32(struct fleet_bytes file, uint32_t *at, uint32_t *value)

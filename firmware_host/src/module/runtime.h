@@ -10,11 +10,6 @@
 
 #define FLEET_MODULE_SECTIONS 16
 
-struct fleet_runtime {
-    void *pool;
-    uint32_t pool_size;
-};
-
 /* One module at a time. Zeroed before the first use. */
 struct fleet_module {
     void *wamr_module, *wamr_instance, *wamr_env;
@@ -31,8 +26,9 @@ struct fleet_module {
 /* Starts WAMR on a pool, 8-aligned, and gives it the host's kernels. Once. */
 bool fleet_runtime_start(void *pool, uint32_t size, struct fleet_fault *fault);
 
-/* Bytes of the pool that are and were in use at most. */
-void fleet_runtime_usage(uint32_t *used, uint32_t *most);
+/* Bytes of that pool that were in use at most: all but the longest stretch that nobody ever wrote to. WAMR counts, too, but forgets
+ * what grows in place. */
+uint32_t fleet_runtime_most_used(const void *pool, uint32_t size);
 
 /* Loads a file whose first byte is 16-aligned.
  *
