@@ -82,6 +82,8 @@ void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const 
     /* The window of an output is a pixel of the input, and lies there in one piece. */
     const _Bool pointwise = w->kernel_h == 1 && w->kernel_w == 1 && w->pad_top == 0 && w->pad_left == 0 &&
                             w->pad_bottom == 0 && w->pad_right == 0 && p->groups == 1 && !p->in_planar && w->in_c % 4 == 0;
+    /* And outputs lie as inputs do. */
+    const _Bool dense = pointwise && w->stride_h == 1 && w->stride_w == 1 && w->in_h == w->out_h && w->in_w == w->out_w;
     /* Groups inside, so that nothing is written over what another group of the same outputs reads. */
     for (int32_t i = 0; i < pixels; i += 2) {
         const int32_t columns = i + 1 < pixels ? 2 : 1;
@@ -89,6 +91,10 @@ void fleet_conv_s8(const struct fleet_conv_s8_params *p, const int8_t *x, const 
         for (int32_t group = 0; group < p->groups; ++group) {
             for (int32_t column = 0; column < columns; ++column) {
                 const int32_t at = first + column;
+                if (dense) {
+                    fleet_widen(x + at * w->in_c, words, patch, column, columns);
+                    continue;
+                }
                 const int32_t line = at / w->out_w, ow = at - line * w->out_w;
                 const int32_t n = line / w->out_h, oh = line - n * w->out_h;
                 const int8_t *image = x + n * w->in_h * w->in_w * w->in_c;
