@@ -203,7 +203,7 @@ def test_it_comes_back_after_a_restart_of_the_broker(program: Path, broker: Brok
 
 
 class Liar:
-    """A broker of our own: answers the n-th CONNECT with the n-th of its scripts, and then closes or keeps silent."""
+    """A broker of our own: answers each CONNECT with the next script, then closes or keeps silent."""
 
     def __init__(self, scripts: list[bytes], *, close: bool) -> None:
         self._scripts = scripts
@@ -246,7 +246,7 @@ def publish(topic: bytes, payload: bytes, first: int = 0x30, identifier: bytes =
 
 
 def test_a_broker_that_disconnects_at_every_byte(program: Path) -> None:
-    """One report for each cut, no message that looks whole without being it, and then a session that works."""
+    """One report for each cut, and no message that looks whole without being it."""
     session = (
         ACCEPT
         + publish(b"a/b", b"payload", 0x33, b"\0\1")
