@@ -43,7 +43,8 @@ target_compile_options(wamr PRIVATE -w -fno-strict-aliasing)
 target_compile_definitions(wamr PUBLIC
     BH_FREE=wasm_runtime_free
     BH_MALLOC=wasm_runtime_malloc
-    BLOCK_ADDR_CACHE_SIZE=8
+    # Of the classic interpreter.
+    BLOCK_ADDR_CACHE_SIZE=1
     WASM_DISABLE_APP_ENTRY=1
     WASM_DISABLE_HW_BOUND_CHECK=1
     WASM_DISABLE_STACK_HW_BOUND_CHECK=1

@@ -7,6 +7,7 @@
 
 #include "base/format.h"
 #include "base/port.h"
+#include "module/pool.h"
 #include "module/runtime.h"
 
 #define POOL (192 * 1024)
@@ -71,7 +72,7 @@ int main(void)
         !run(&module, input, &first, &fault) || !fleet_module_reset(&module, &fault) || !run(&module, input, &ticks, &fault)) {
         return failed(&fault);
     }
-    const uint32_t most = fleet_runtime_most_used(pool, sizeof pool);
+    const uint32_t most = fleet_pool_most();
     const uint8_t *y = fleet_module_output(&module, 0, output, &fault);
     if (y == NULL) {
         return failed(&fault);
@@ -94,6 +95,6 @@ int main(void)
         }
         fleet_module_unload(&module);
     }
-    say("again %u\n", (unsigned)fleet_runtime_most_used(pool, sizeof pool));
+    say("again %u\nleft %u\n", (unsigned)fleet_pool_most(), (unsigned)fleet_pool_used());
     return 0;
 }

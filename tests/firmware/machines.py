@@ -67,6 +67,7 @@ class Run:
         memory: Bytes of linear memory.
         layers: Ticks of each layer.
         again: As `pool`, after the module was loaded twenty times more.
+        left: Bytes of the pool in use when nothing is loaded.
     """
 
     output: bytes
@@ -75,6 +76,7 @@ class Run:
     memory: int
     layers: tuple[int, ...]
     again: int
+    left: int
 
 
 def run_module(port: str, folder: Path, wasm: bytes, given: bytes, output: int) -> Run:
@@ -88,4 +90,4 @@ def run_module(port: str, folder: Path, wasm: bytes, given: bytes, output: int) 
     found = {line[0]: line[1] for line in words if len(line) == 2}
     layers = tuple(int(line[2]) for line in words if line[0] == "layer")
     numbers = (int(found[name]) for name in ("ticks", "pool", "memory"))
-    return Run(bytes.fromhex(found["output"]), *numbers, layers, int(found["again"]))
+    return Run(bytes.fromhex(found["output"]), *numbers, layers, int(found["again"]), int(found["left"]))

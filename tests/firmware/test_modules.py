@@ -12,8 +12,8 @@ from tests.engines.cases import PROJECTS
 from tests.firmware.machines import PORTS, TICK_INSTRUCTIONS, run_module
 from tests.support import onnx_models
 
-MOST_INSTRUCTIONS = {"ds_cnn": 5_500_000, "resnet8": 20_000_000, "autoencoder": 600_000}
-"""Of one inference on a Cortex-M7; vww is to take 14,000,000 at most and does not yet."""
+MOST_INSTRUCTIONS = {"ds_cnn": 5_500_000, "vww": 14_000_000, "resnet8": 20_000_000, "autoencoder": 600_000}
+"""Of one inference on a Cortex-M7."""
 SMALL = ("mobile_block", "squeeze_excite", "concat", "softmax", "conv_depthwise", "lstm")
 
 
@@ -54,7 +54,7 @@ def answers_alike(port, name, folder):
     assert found.output == output
     assert found.memory == -(-module.meta.memory // 8) * 8
     assert len(found.layers) == len(module.meta.layers)
-    assert found.again < found.pool * 1.1
+    assert (found.again, found.left < 64) == (found.pool, True)
     return found
 
 

@@ -4,52 +4,25 @@
 
 #include "fleet_abi.h"
 #include "module/imports.h"
+#include "module/pool.h"
 #include "wasm_export.h"
 
 #define ERROR_TEXT 96
 #define MAX_LEB 5
-#define PAINT 0xA5
-#define PAINT_STEP 64
-
-/* WAMR clears its pool when it starts: what is left then is painted, so that one can see later what was used of it. */
-static void paint(uint32_t size)
-{
-    for (uint32_t most = size; most > PAINT_STEP; most -= PAINT_STEP) {
-        void *free_part = wasm_runtime_malloc(most);
-        if (free_part != NULL) {
-            memset(free_part, PAINT, most);
-            wasm_runtime_free(free_part);
-            return;
-        }
-    }
-}
 
 bool fleet_runtime_start(void *pool, uint32_t size, struct fleet_fault *fault)
 {
     RuntimeInitArgs arguments;
     memset(&arguments, 0, sizeof arguments);
-    arguments.mem_alloc_type = Alloc_With_Pool;
-    arguments.mem_alloc_option.pool.heap_buf = pool;
-    arguments.mem_alloc_option.pool.heap_size = size;
+    fleet_pool_start(pool, size);
+    arguments.mem_alloc_type = Alloc_With_Allocator;
+    arguments.mem_alloc_option.allocator.malloc_func = (void *)(uintptr_t)fleet_pool_take;
+    arguments.mem_alloc_option.allocator.realloc_func = (void *)(uintptr_t)fleet_pool_resize;
+    arguments.mem_alloc_option.allocator.free_func = (void *)(uintptr_t)fleet_pool_give;
     if (!wasm_runtime_full_init(&arguments)) {
         return fleet_fail(fault, "memory", "the runtime does not start in %u bytes", (unsigned)size);
     }
-    if (!fleet_imports_register(fault)) {
-        return false;
-    }
-    paint(size);
-    return true;
-}
-
-uint32_t fleet_runtime_most_used(const void *pool, uint32_t size)
-{
-    const uint8_t *const bytes = pool;
-    uint32_t longest = 0, run = 0;
-    for (uint32_t i = 0; i < size; ++i) {
-        run = bytes[i] == PAINT ? run + 1 : 0;
-        longest = run > longest ? run : longest;
-    }
-    return size - longest;
+    return fleet_imports_register(fault);
 }
 
 static bool read_u32(struct fleet_bytes file, uint32_t *at, uint32_t *value)

@@ -23,12 +23,8 @@ struct fleet_module {
     uint32_t fuel;              /* instructions of Wasm that a call may take; kernels of the host are not counted */
 };
 
-/* Starts WAMR on a pool, 8-aligned, and gives it the host's kernels. Once. */
+/* Starts WAMR on a pool (module/pool.h) and gives it the host's kernels. Once. */
 bool fleet_runtime_start(void *pool, uint32_t size, struct fleet_fault *fault);
-
-/* Bytes of that pool that were in use at most: all but the longest stretch that nobody ever wrote to. WAMR counts, too, but forgets
- * what grows in place. */
-uint32_t fleet_runtime_most_used(const void *pool, uint32_t size);
 
 /* Loads a file whose first byte is 16-aligned.
  *

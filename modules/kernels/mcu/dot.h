@@ -113,6 +113,25 @@ static inline int8_t fleet_requantize(int32_t acc, float multiplier, struct flee
 #endif
 }
 
+/* Products in s0 to s3, finite, become int8 in r4 to r7; r3 is lost. To nearest, ties to even, and to the nearest int32 beyond, which
+ * is the FPU's default; then sums that saturate. */
+#define FLEET_ROUND_FOUR \
+    "    vcvtr.s32.f32 s0, s0\n" \
+    "    vcvtr.s32.f32 s1, s1\n" \
+    "    vcvtr.s32.f32 s2, s2\n" \
+    "    vcvtr.s32.f32 s3, s3\n" \
+    "    vmov  r4, r5, s0, s1\n" \
+    "    vmov  r6, r7, s2, s3\n" \
+    "    ldr   r3, %[zero_point]\n" \
+    "    qadd  r4, r4, r3\n" \
+    "    qadd  r5, r5, r3\n" \
+    "    qadd  r6, r6, r3\n" \
+    "    qadd  r7, r7, r3\n" \
+    "    ssat  r4, #8, r4\n" \
+    "    ssat  r5, #8, r5\n" \
+    "    ssat  r6, #8, r6\n" \
+    "    ssat  r7, #8, r7\n"
+
 /* Four sums under four multipliers, the first in the lowest byte. */
 static inline uint32_t fleet_requantize4(const int32_t *sums, const float *multipliers, struct fleet_rounding r)
 {

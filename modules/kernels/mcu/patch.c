@@ -1,29 +1,34 @@
 #include "mcu/patch.h"
 
+#ifdef __ARM_FEATURE_DSP
+/* r4 to r7: sums of both channels of the first column, and of the second. Four words are one instruction, and so are two: LDM takes
+ * registers in order, so they are named. */
+#define LOOP_OF_TWO_COLUMNS \
+    "0:  ldmia %[patch]!, {r8, r9, r10, r11}\n"        \
+    "    ldrd  r12, lr, [%[w]], #8\n"                  \
+    "    sxtb16 r3, r12\n"                             \
+    "    sxtb16 r12, r12, ror #8\n"                    \
+    "    smlad r4, r8, r3, r4\n"                       \
+    "    smlad r6, r10, r3, r6\n"                      \
+    "    sxtb16 r3, lr\n"                              \
+    "    smlad r4, r9, r12, r4\n"                      \
+    "    smlad r6, r11, r12, r6\n"                     \
+    "    sxtb16 lr, lr, ror #8\n"                      \
+    "    smlad r5, r8, r3, r5\n"                       \
+    "    smlad r7, r10, r3, r7\n"                      \
+    "    smlad r5, r9, lr, r5\n"                       \
+    "    smlad r7, r11, lr, r7\n"                      \
+    "    cmp   %[patch], %[end]\n"                     \
+    "    bne   0b\n"
+#endif
+
 /* Each pair of weights meets two columns: sixteen instructions for sixteen products. */
 static __attribute__((noinline)) const int8_t *two_columns(const uint32_t *patch, int32_t words, const int8_t *w, int32_t sums[4])
 {
 #ifdef __ARM_FEATURE_DSP
     const uint32_t *const end = patch + 4 * words;
-    /* Four words are one instruction, and so are two: LDM takes registers in order, so they are named. */
     __asm__ volatile("    ldr   r3, %[sums]\n"
-            "    ldmia r3, {r4, r5, r6, r7}\n"
-            "0:  ldmia %[patch]!, {r8, r9, r10, r11}\n"
-            "    ldrd  r12, lr, [%[w]], #8\n"
-            "    sxtb16 r3, r12\n"
-            "    sxtb16 r12, r12, ror #8\n"
-            "    smlad r4, r8, r3, r4\n"
-            "    smlad r6, r10, r3, r6\n"
-            "    sxtb16 r3, lr\n"
-            "    smlad r4, r9, r12, r4\n"
-            "    smlad r6, r11, r12, r6\n"
-            "    sxtb16 lr, lr, ror #8\n"
-            "    smlad r5, r8, r3, r5\n"
-            "    smlad r7, r10, r3, r7\n"
-            "    smlad r5, r9, lr, r5\n"
-            "    smlad r7, r11, lr, r7\n"
-            "    cmp   %[patch], %[end]\n"
-            "    bne   0b\n"
+            "    ldmia r3, {r4, r5, r6, r7}\n" LOOP_OF_TWO_COLUMNS
             "    ldr   r3, %[sums]\n"
             "    stmia r3, {r4, r5, r6, r7}\n"
             : [patch] "+r"(patch), [w] "+r"(w)
@@ -93,6 +98,54 @@ void fleet_widen(const int8_t *from, int32_t words, uint32_t *patch, int32_t col
     }
 }
 
+#if defined(__ARM_FP) && defined(__ARM_FEATURE_DSP)
+#define FLEET_PAIRS 1
+/* The whole way of pairs of channels of two columns, from bias to output: two_columns and fleet_requantize4 in one, so that nothing
+ * between them goes through memory. Gives the weights behind. */
+static __attribute__((noinline)) const int8_t *pairs_of_two_columns(const uint32_t *patch, int32_t words, const int8_t *w,
+                                                                    const struct fleet_outputs *outputs, int32_t pairs, int8_t *y,
+                                                                    int32_t stride)
+{
+    const uint32_t *const begin = patch, *const end = patch + 4 * words;
+    const int32_t *bias = outputs->bias;
+    const float *multipliers = outputs->multipliers;
+    const int32_t zero_point = outputs->zero_point;
+    for (; pairs > 0; --pairs) {
+        patch = begin;
+        __asm__ volatile("    ldr   r3, %[bias]\n"
+                         "    ldrd  r4, r5, [r3], #8\n"
+                         "    str   r3, %[bias]\n"
+                         "    mov   r6, r4\n"
+                         "    mov   r7, r5\n" LOOP_OF_TWO_COLUMNS
+                         "    vmov  s0, s1, r4, r5\n"
+                         "    vmov  s2, s3, r6, r7\n"
+                         "    ldr   r3, %[multipliers]\n"
+                         "    vldmia r3!, {s4, s5}\n"
+                         "    str   r3, %[multipliers]\n"
+                         "    vcvt.f32.s32 s0, s0\n"
+                         "    vcvt.f32.s32 s1, s1\n"
+                         "    vcvt.f32.s32 s2, s2\n"
+                         "    vcvt.f32.s32 s3, s3\n"
+                         "    vmul.f32 s0, s0, s4\n"
+                         "    vmul.f32 s1, s1, s5\n"
+                         "    vmul.f32 s2, s2, s4\n"
+                         "    vmul.f32 s3, s3, s5\n" FLEET_ROUND_FOUR
+                         "    bfi   r4, r5, #8, #8\n"
+                         "    bfi   r6, r7, #8, #8\n"
+                         "    ldr   r3, %[y]\n"
+                         "    ldr   r5, %[stride]\n"
+                         "    strh  r6, [r3, r5]\n"
+                         "    strh  r4, [r3], #2\n"
+                         "    str   r3, %[y]\n"
+                         : [patch] "+r"(patch), [w] "+r"(w), [bias] "+m"(bias), [multipliers] "+m"(multipliers), [y] "+m"(y)
+                         : [end] "r"(end), [zero_point] "m"(zero_point), [stride] "m"(stride)
+                         : "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "lr", "s0", "s1", "s2", "s3", "s4", "s5",
+                           "cc", "memory");
+    }
+    return w;
+}
+#endif
+
 static inline void store_two(int8_t *y, uint32_t two)
 {
     const uint16_t half = (uint16_t)two;
@@ -106,6 +159,15 @@ void fleet_patch_products(const uint32_t *patch, int32_t columns, int32_t words,
     const float *multipliers = outputs->multipliers;
     const struct fleet_rounding r = fleet_rounding(outputs->zero_point, outputs->lo, outputs->hi);
     int32_t channel = 0;
+#ifdef FLEET_PAIRS
+    if (columns == 2 && !r.narrow) {
+        weights = pairs_of_two_columns(patch, words, weights, outputs, channels / 2, y, stride);
+        channel = channels / 2 * 2;
+        bias += channel;
+        multipliers += channel;
+        y += channel;
+    }
+#endif
     for (; channel + 1 < channels; channel += 2) {
         int32_t sums[4] = {bias[0], bias[1], bias[0], bias[1]};
         if (columns == 2) {

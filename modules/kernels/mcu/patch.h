@@ -32,6 +32,12 @@ void fleet_patch_products(const uint32_t *patch, int32_t columns, int32_t words,
 /* Widens 4·words activations into a column of a patch. */
 void fleet_widen(const int8_t *from, int32_t words, uint32_t *patch, int32_t column, int32_t columns);
 
+/* Whether all positions of a window along one side lie inside. */
+static inline _Bool fleet_is_inside(int32_t first, int32_t kernel, int32_t dilation, int32_t extent)
+{
+    return first >= 0 && first + (kernel - 1) * dilation < extent;
+}
+
 static inline void fleet_fill(int8_t *to, int32_t value, int32_t count)
 {
     const uint32_t four = (uint8_t)value * 0x01010101u;
